@@ -1,0 +1,69 @@
+"""What a service opens and closes: resources, in order, each end bounded in time."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
+
+__all__ = ["Resource", "ResourceStack"]
+
+
+@runtime_checkable
+class Resource(Protocol):
+    """Something with a life: a connection pool, a gRPC server, a worker."""
+
+    name: str
+
+    async def open(self) -> None:
+        """Make it usable, or raise."""
+
+    async def close(self) -> None:
+        """Release everything. Called once after a successful or interrupted `open`; must not hang."""
+
+    async def ping(self) -> None:
+        """Raise when it is not usable right now."""
+
+
+class ResourceStack:
+    """
+    Opens resources in order and closes them in reverse.
+
+    When one fails to open, those before it are closed before the error goes on. When several fail to close,
+    all are closed and the errors are raised together as an `ExceptionGroup`.
+    """
+
+    def __init__(self, resources: Iterable[Resource], close_timeout_seconds: float = 10.0) -> None:
+        self.resources = tuple(resources)
+        self._close_timeout_seconds = close_timeout_seconds
+        self._opened: list[Resource] = []
+
+    async def open(self) -> None:
+        """Open all, or none."""
+        for resource in self.resources:
+            self._opened.append(resource)
+            try:
+                await resource.open()
+            except BaseException as error:
+                await self._close_after(error)
+                raise
+
+    async def close(self) -> None:
+        """Close what is open, last opened first."""
+        errors = await self._close_all()
+        if errors:
+            raise ExceptionGroup("Some resources did not close cleanly", errors)
+
+    async def _close_after(self, error: BaseException) -> None:
+        for failure in await self._close_all():
+            error.add_note(f"While closing after this error: {failure!r}")
+
+    async def _close_all(self) -> list[Exception]:
+        errors: list[Exception] = []
+        while self._opened:
+            resource = self._opened.pop()
+            try:
+                async with asyncio.timeout(self._close_timeout_seconds):
+                    await resource.close()
+            except Exception as error:
+                error.add_note(f"resource: {resource.name}")
+                errors.append(error)
+        return errors

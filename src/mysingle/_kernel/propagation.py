@@ -1,0 +1,150 @@
+"""The one spelling of header and metadata names, and the pure codecs between the wire and a `RequestContext`."""
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+
+from mysingle._kernel.context import RequestContext
+
+__all__ = [
+    "CORRELATION_HEADERS",
+    "HEADER_CORRELATION_ID",
+    "HEADER_USER_ID",
+    "IDENTITY_HEADERS",
+    "clean_id",
+    "from_headers",
+    "from_metadata",
+    "new_id",
+    "to_headers",
+    "to_metadata",
+]
+
+HEADER_CORRELATION_ID = "Correlation-Id"
+HEADER_X_CORRELATION_ID = "X-Correlation-Id"
+HEADER_REQUEST_ID = "X-Request-Id"
+HEADER_KONG_REQUEST_ID = "Kong-Request-Id"
+HEADER_TRACEPARENT = "traceparent"
+HEADER_TRACESTATE = "tracestate"
+
+HEADER_USER_ID = "X-User-Id"
+HEADER_USER_EMAIL = "X-User-Email"
+HEADER_USER_VERIFIED = "X-User-Verified"
+HEADER_USER_ACTIVE = "X-User-Active"
+HEADER_USER_SUPERUSER = "X-User-Superuser"
+HEADER_USER_ROLES = "X-User-Roles"
+HEADER_SESSION_ID = "X-Session-Id"
+HEADER_ANONYMOUS_CONSUMER = "X-Anonymous-Consumer"
+
+IDENTITY_HEADERS = (
+    HEADER_USER_ID,
+    HEADER_USER_EMAIL,
+    HEADER_USER_VERIFIED,
+    HEADER_USER_ACTIVE,
+    HEADER_USER_SUPERUSER,
+    HEADER_USER_ROLES,
+    HEADER_SESSION_ID,
+)
+"""In the order in which the gateway signs them."""
+
+CORRELATION_HEADERS = (
+    HEADER_CORRELATION_ID,
+    HEADER_X_CORRELATION_ID,
+    HEADER_REQUEST_ID,
+    HEADER_KONG_REQUEST_ID,
+)
+"""In the order in which they are believed; the first valid one wins."""
+
+METADATA_USER_ID = "user-id"
+METADATA_CORRELATION_ID = "correlation-id"
+METADATA_REQUEST_ID = "request-id"
+
+_ID = re.compile(rb"[A-Za-z0-9._:#-]{1,128}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_MAX_TRACESTATE = 512
+_CORRELATION_RANK = {name.lower().encode(): rank for rank, name in enumerate(CORRELATION_HEADERS)}
+_REQUEST_ID = HEADER_REQUEST_ID.lower().encode()
+_TRACEPARENT_NAME = HEADER_TRACEPARENT.encode()
+_TRACESTATE_NAME = HEADER_TRACESTATE.encode()
+
+
+def new_id() -> str:
+    """Return a UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then 74 random bits, so ids sort by time."""
+    milliseconds = time.time_ns() // 1_000_000
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    value = milliseconds << 80 | 0x7 << 76 | (random_bits >> 68 & 0xFFF) << 64 | 0b10 << 62 | random_bits & (1 << 62) - 1
+    return str(uuid.UUID(int=value))
+
+
+def clean_id(raw: bytes) -> str | None:
+    """Return an id from outside when every byte of it is harmless in logs and headers; None otherwise."""
+    return raw.decode("ascii") if _ID.fullmatch(raw) else None
+
+
+def from_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
+    """
+    Read the context of an HTTP request from raw ASGI headers (lower-case names).
+
+    A missing or ill-formed correlation id is replaced by a new one; an ill-formed `traceparent` is dropped.
+    Identity is not read here: that is the auth middleware's work, behind a proof.
+    """
+    best, correlation_id = len(CORRELATION_HEADERS), None
+    request_id = traceparent = tracestate = None
+    for name, value in headers:
+        rank = _CORRELATION_RANK.get(name)
+        if rank is not None:
+            identifier = clean_id(value)
+            if identifier is None:
+                continue
+            if rank < best:
+                best, correlation_id = rank, identifier
+            if name == _REQUEST_ID:
+                request_id = identifier
+        elif name == _TRACEPARENT_NAME:
+            traceparent = value.decode("ascii") if _TRACEPARENT.fullmatch(value) else None
+        elif name == _TRACESTATE_NAME and len(value) <= _MAX_TRACESTATE and value.isascii():
+            tracestate = value.decode("ascii")
+    correlation_id = correlation_id or new_id()
+    return RequestContext(
+        correlation_id=correlation_id,
+        request_id=request_id or correlation_id,
+        traceparent=traceparent,
+        tracestate=tracestate if traceparent else None,
+    )
+
+
+def to_headers(context: RequestContext) -> dict[bytes, bytes]:
+    """Return the raw ASGI headers (lower-case names) that carry a context; the inverse of `from_headers`."""
+    pairs = (
+        (HEADER_CORRELATION_ID, context.correlation_id),
+        (HEADER_REQUEST_ID, context.request_id),
+        (HEADER_TRACEPARENT, context.traceparent),
+        (HEADER_TRACESTATE, context.tracestate),
+    )
+    return {name.lower().encode(): value.encode() for name, value in pairs if value}
+
+
+def to_metadata(context: RequestContext) -> dict[str, str]:
+    """Return the gRPC metadata that carries a context; what is absent stays absent."""
+    pairs = (
+        (METADATA_USER_ID, context.user_id),
+        (METADATA_CORRELATION_ID, context.correlation_id),
+        (METADATA_REQUEST_ID, context.request_id),
+        (HEADER_TRACEPARENT, context.traceparent),
+        (HEADER_TRACESTATE, context.tracestate),
+    )
+    return {name: value for name, value in pairs if value}
+
+
+def from_metadata(metadata: Mapping[str, str]) -> RequestContext:
+    """Read the context of a gRPC call; the same rules as for HTTP headers. The `user-id` needs its own proof."""
+    renamed = {
+        METADATA_CORRELATION_ID: HEADER_CORRELATION_ID.lower(),
+        METADATA_REQUEST_ID: HEADER_REQUEST_ID.lower(),
+    }
+    return from_headers(
+        (renamed.get(name, name).encode(), value.encode("utf-8", "replace"))
+        for name, value in metadata.items()
+        if isinstance(value, str)
+    )

@@ -1,0 +1,397 @@
+"""Typed settings from the environment: the only module that reads it. Reading happens on first use, never at import."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, get_args
+from urllib.parse import quote_plus
+
+import pydantic_settings
+from pydantic import AliasChoices, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mysingle._kernel.allocation import POLICIES, RedisDB
+from mysingle._kernel.errors import ErrorCode, MySingleError
+
+__all__ = [
+    "AuthSettings",
+    "CommonSettings",
+    "HttpSettings",
+    "MongoSettings",
+    "ProjectSettings",
+    "RedisSettings",
+    "SettingsError",
+    "get_settings",
+    "reset_settings",
+    "set_settings",
+]
+
+SECRETS_DIRECTORY = Path("/run/secrets")
+GUIDE_PLACEHOLDER = "REDIS_DB_MYSERVICE"
+
+
+def _split(value: object) -> object:
+    """Accept `a, b` beside JSON lists, because that is what people write in an .env file."""
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return _parse_json(value) if isinstance(value, str) else value
+
+
+def _parse_json(value: str) -> object:
+    import json
+
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _database(db: RedisDB) -> Any:  # Any: a pydantic field stands in for its value in the class body
+    """Return the field of one `REDIS_DB_*` setting, with the older names of the allocation table."""
+    names = [f"REDIS_DB_{name}" for name in (db.name, *POLICIES[db].aliases)]
+    bounds = {"ge": 0, "le": 15}
+    return Field(db.value, validation_alias=AliasChoices(*names), description="a Redis database, 0 to 14", **bounds)  # type: ignore[arg-type]  # pydantic's stub lists no ge/le through **
+
+
+class ProjectSettings(BaseSettings):
+    """What every process has: a name, an environment, a log."""
+
+    PROJECT_NAME: str = "MySingle Quant"
+    SERVICE_NAME: str | None = None
+    ENVIRONMENT: str = Field("development", description="development, testing, staging or production")
+    DEBUG: bool = False
+    LOG_LEVEL: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+    ] = "INFO"
+    LOG_FORMAT: Literal["json", "console"] | None = None
+    LOG_FILE: Path | None = None
+    STARTUP_TIMEOUT_SECONDS: PositiveFloat = 30.0
+    AUDIT_LOGGING_ENABLED: bool = False
+
+    @property
+    def environment(self) -> str:
+        """The environment's name, trimmed and in lower case; "development" when nobody set it."""
+        return self.ENVIRONMENT.strip(" \t").lower()
+
+    @property
+    def is_environment_explicit(self) -> bool:
+        """Whether somebody chose the environment. Trust is never relaxed for a default."""
+        return "ENVIRONMENT" in self.model_fields_set and bool(self.environment)
+
+    @property
+    def is_development(self) -> bool:
+        """Whether conveniences for people apply; true also when the environment is not set."""
+        return self.environment in ("development", "local", "")
+
+    @property
+    def is_production(self) -> bool:
+        """Whether production rules apply; true for every name nobody knows."""
+        return not self.is_development and self.environment not in ("testing", "staging")
+
+    @property
+    def is_relaxed(self) -> bool:
+        """Whether rules of trust are relaxed: development or testing, and explicitly so."""
+        return self.is_environment_explicit and self.environment in ("development", "local", "testing")
+
+
+class HttpSettings(BaseSettings):
+    """Bounds of the HTTP side: nothing that a client sends or withholds keeps a request open for ever."""
+
+    CORS_ORIGINS: TextList = ()
+    HTTP_MAX_BODY_BYTES: PositiveInt = 10 * 1024 * 1024
+    HTTP_MAX_HEADER_BYTES: PositiveInt = 32 * 1024
+    HTTP_BODY_TIMEOUT_SECONDS: PositiveFloat = 20.0
+    HTTP_REQUEST_TIMEOUT_SECONDS: PositiveFloat = 60.0
+    HTTP_ACCESS_LOG: bool = True
+    DRAIN_DELAY_SECONDS: Annotated[float, Field(ge=0)] | None = None
+    SHUTDOWN_GRACE_SECONDS: PositiveFloat = 20.0
+
+
+class MongoSettings(BaseSettings):
+    """Where MongoDB is. `MONGODB_URL` wins over the parts."""
+
+    MONGODB_URL: SecretStr | None = None
+    MONGODB_SERVER: str = "localhost:27017"
+    MONGODB_USERNAME: str | None = None
+    MONGODB_PASSWORD: SecretStr | None = None
+    MONGODB_MIN_POOL_SIZE: Annotated[int, Field(ge=0)] = 0
+    MONGODB_MAX_POOL_SIZE: PositiveInt = 100
+    MONGODB_CONNECT_TIMEOUT_MS: PositiveInt = 3_000
+    MONGODB_SERVER_SELECTION_TIMEOUT_MS: PositiveInt = 3_000
+    MONGODB_TIMEOUT_MS: PositiveInt = 10_000
+
+    @property
+    def mongodb_url(self) -> str:
+        """The connection string, credentials included: pass it on, never print it."""
+        if self.MONGODB_URL is not None:
+            return self.MONGODB_URL.get_secret_value()
+        if not self.MONGODB_USERNAME:
+            return f"mongodb://{self.MONGODB_SERVER}"
+        password = quote_plus(self.MONGODB_PASSWORD.get_secret_value()) if self.MONGODB_PASSWORD else ""
+        return f"mongodb://{quote_plus(self.MONGODB_USERNAME)}:{password}@{self.MONGODB_SERVER}/?authSource=admin"
+
+
+class RedisSettings(BaseSettings):
+    """Where Redis is, and which database serves which purpose (`_kernel.allocation`)."""
+
+    REDIS_HOST: str = "localhost"
+    REDIS_PORT: Port = 6379
+    REDIS_USERNAME: str | None = None
+    REDIS_PASSWORD: SecretStr | None = None
+    REDIS_TLS: bool = False
+    REDIS_MODE: Literal["standalone", "sentinel", "cluster"] = "standalone"
+    REDIS_POLICY: Literal["warn", "strict"] = "warn"
+    REDIS_MAX_CONNECTIONS: PositiveInt = 50
+    REDIS_CONNECT_TIMEOUT_SECONDS: PositiveFloat = 1.0
+    REDIS_TIMEOUT_SECONDS: PositiveFloat = 1.0
+
+    REDIS_DB_USER: int = _database(RedisDB.USER)
+    REDIS_DB_GRPC: int = _database(RedisDB.GRPC)
+    REDIS_DB_RATE_LIMIT: int = _database(RedisDB.RATE_LIMIT)
+    REDIS_DB_SESSION: int = _database(RedisDB.SESSION)
+    REDIS_DB_DSL: int = _database(RedisDB.DSL)
+    REDIS_DB_MARKET_DATA: int = _database(RedisDB.MARKET_DATA)
+    REDIS_DB_BACKTEST: int = _database(RedisDB.BACKTEST)
+    REDIS_DB_INDICATOR: int = _database(RedisDB.INDICATOR)
+    REDIS_DB_STRATEGY: int = _database(RedisDB.STRATEGY)
+    REDIS_DB_NOTIFICATION: int = _database(RedisDB.NOTIFICATION)
+    REDIS_DB_CELERY_BROKER: int = _database(RedisDB.CELERY_BROKER)
+    REDIS_DB_CELERY_RESULT: int = _database(RedisDB.CELERY_RESULT)
+    REDIS_DB_ML: int = _database(RedisDB.ML)
+    REDIS_DB_GENAI: int = _database(RedisDB.GENAI)
+    REDIS_DB_SUBSCRIPTION: int = _database(RedisDB.SUBSCRIPTION)
+    REDIS_DB_RESERVED: int = _database(RedisDB.RESERVED)
+
+    @property
+    def redis_url(self) -> str:
+        """The address without a database number, credentials included: pass it on, never print it."""
+        scheme = "rediss" if self.REDIS_TLS else "redis"
+        password = quote_plus(self.REDIS_PASSWORD.get_secret_value()) if self.REDIS_PASSWORD else ""
+        user = quote_plus(self.REDIS_USERNAME or "")
+        credentials = f"{user}:{password}@" if user or password else ""
+        return f"{scheme}://{credentials}{self.REDIS_HOST}:{self.REDIS_PORT}"
+
+    @property
+    def REDIS_URL(self) -> str:
+        """The same as `redis_url`; computed, never read from the environment."""
+        return self.redis_url
+
+    def redis_purpose(self, number: int) -> RedisDB | None:
+        """Return the purpose to which a database number is assigned; None for a number that nobody has."""
+        for db in RedisDB:
+            if getattr(self, f"REDIS_DB_{db.name}") == number:
+                return db
+        return None
+
+    def __getattr__(self, name: str) -> Any:  # pydantic's own hook has this signature
+        """Resolve older names of the allocation, and say which ones exist when a name is unknown."""
+        if not name.startswith("REDIS_DB_"):
+            return super().__getattr__(name)  # type: ignore[misc]  # pydantic defines it outside of TYPE_CHECKING only
+        known = {f"REDIS_DB_{alias}": row.db for row in POLICIES.values() for alias in row.aliases}
+        known[GUIDE_PLACEHOLDER] = RedisDB.STRATEGY
+        if name in known:
+            return getattr(self, f"REDIS_DB_{known[name].name}")
+        names = ", ".join(f"REDIS_DB_{db.name}" for db in RedisDB if db is not RedisDB.RESERVED)
+        raise AttributeError(f"No Redis database is allocated to {name!r}. The platform's allocation has: {names}")
+
+
+class AuthSettings(BaseSettings):
+    """Who may say who is calling."""
+
+    MYSINGLE_AUTH_BYPASS: bool = False
+    MYSINGLE_AUTH_BYPASS_ADMIN: bool = False
+    TEST_USER_EMAIL: str = "test@example.com"
+    TEST_USER_FULLNAME: str = "Test User"
+    GATEWAY_TRUST: Literal["auto", "network", "none"] = "auto"
+    GATEWAY_ASSUME_VERIFIED: bool = True
+    AUTH_PUBLIC_PATHS: TextList = ()
+
+
+class CommonSettings(ProjectSettings, HttpSettings, MongoSettings, RedisSettings, AuthSettings):
+    """
+    All settings of a service; subclass it to add your own.
+
+    Read, first one wins: arguments, environment, `<NAME>_FILE` (secrets), `.env`, `/run/secrets/<name>`, defaults.
+
+    Raises:
+        SettingsError: one report of every wrong variable, where it came from, and what would be accepted.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        use_attribute_docstrings=False,
+    )
+    secrets_directory: ClassVar[Path] = SECRETS_DIRECTORY
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise SettingsError(_report(type(self), error, values)) from None
+        except pydantic_settings.SettingsError as error:
+            raise SettingsError([str(error)]) from error
+        problems = list(_allocation_problems(self))
+        if problems:
+            raise SettingsError(problems)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put `<NAME>_FILE` behind the environment and the secrets directory last."""
+        named_files = _FileSource(settings_cls, _files_from_environment(settings_cls))
+        directory = _FileSource(settings_cls, _files_in(cls.secrets_directory))
+        return init_settings, env_settings, named_files, dotenv_settings, directory
+
+
+class SettingsError(MySingleError, ValueError):
+    """Settings that cannot be used; the message lists every problem."""
+
+    default_code = ErrorCode.FAILED_PRECONDITION
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"Settings cannot be used, {count}:\n{lines}", reason="SETTINGS_INVALID")
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """Values that stand in files, one file a variable; a trailing line break is not part of the value."""
+
+    def __init__(self, settings_cls: type[BaseSettings], files: Mapping[str, Path]) -> None:
+        super().__init__(settings_cls)
+        self._files = files
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = self._files.get(field_name.lower())
+        return (None if path is None else _read(path)), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        values = {name: self.get_field_value(info, name)[0] for name, info in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value not in (None, "")}
+
+
+class _Unreadable:
+    """Stands in for a value whose file could not be read, so that the one report can say so."""
+
+    def __init__(self, path: Path, error: OSError | UnicodeError) -> None:
+        self.message = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
+
+
+def _read(path: Path) -> str | _Unreadable:
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        return _Unreadable(path, error)
+
+
+def _files_from_environment(settings_cls: type[BaseSettings]) -> dict[str, Path]:
+    secrets = {name.lower() for name, field in settings_cls.model_fields.items() if is_secret(field)}
+    named = ((name.lower().removesuffix("_file"), value) for name, value in os.environ.items() if value)
+    return {name: Path(value) for name, value in named if name in secrets and f"{name}_file".upper() in os.environ}
+
+
+def _files_in(directory: Path) -> dict[str, Path]:
+    if not directory.is_dir():
+        return {}
+    return {path.name.lower(): path for path in sorted(directory.iterdir()) if path.is_file()}
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Tell whether a field holds a `SecretStr`, alone or as an optional."""
+    return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
+
+
+def _report(settings_cls: type[BaseSettings], error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+    return [_problem(settings_cls, dict(item), values) for item in error.errors(include_url=False, include_context=False)]
+
+
+def _problem(settings_cls: type[BaseSettings], item: dict[str, Any], values: Mapping[str, Any]) -> str:
+    variable = str(item["loc"][0]) if item["loc"] else ""
+    name = _field_name(settings_cls, variable)
+    if isinstance(item["input"], _Unreadable):
+        return f"{name} (from {name}_FILE): {item['input'].message}"
+    field = settings_cls.model_fields.get(name)
+    shown = "***" if field is not None and is_secret(field) else repr(item["input"])[:80]
+    accepted = f" ({field.description})" if field is not None and field.description else ""
+    return f"{name} = {shown} (from {_origin(settings_cls, name, values)}): {item['msg']}{accepted}"
+
+
+def _field_name(settings_cls: type[BaseSettings], variable: str) -> str:
+    for name, field in settings_cls.model_fields.items():
+        if variable.upper() in _spellings(name, field):
+            return name
+    return variable
+
+
+def _spellings(name: str, field: FieldInfo) -> tuple[str, ...]:
+    aliases = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ()
+    return (name.upper(), *(alias.upper() for alias in aliases if isinstance(alias, str)))
+
+
+def _origin(settings_cls: type[BaseSettings], name: str, values: Mapping[str, Any]) -> str:
+    """Say where a value came from, and under which spelling when that is not the field's own."""
+    field = settings_cls.model_fields.get(name)
+    spellings = (name,) if field is None else _spellings(name, field)
+    dotenv = pydantic_settings.DotEnvSettingsSource(settings_cls).env_vars
+    places = (("an argument", values), ("the environment", os.environ), (settings_cls.model_config.get("env_file"), dotenv))
+    for place, names in places:
+        given = {key.upper() for key in names}
+        for spelling in spellings:
+            if spelling in given:
+                return f"{place}" if spelling == name else f"{spelling} in {place}"
+    return f"{settings_cls.secrets_directory}" if issubclass(settings_cls, CommonSettings) else "a secrets file"
+
+
+def _allocation_problems(settings: "RedisSettings") -> list[str]:
+    numbers: dict[int, str] = {}
+    problems = []
+    for db in RedisDB:
+        name = f"REDIS_DB_{db.name}"
+        number = getattr(settings, name)
+        if number in numbers:
+            problems.append(f"{name} = {number} is already {numbers[number]}: every purpose has its own database")
+        elif number == RedisDB.RESERVED and db is not RedisDB.RESERVED:
+            problems.append(f"{name} = 15: database 15 is reserved by the platform, choose 0 to 14")
+        numbers.setdefault(number, name)
+    return problems
+
+
+_settings: CommonSettings | None = None
+
+
+def get_settings() -> CommonSettings:
+    """Return the process's settings, read once on first use."""
+    global _settings
+    if _settings is None:
+        _settings = CommonSettings()
+    return _settings
+
+
+def set_settings(settings: CommonSettings) -> None:
+    """Make a service's own settings the ones that every part of the package uses; call it before the app is built."""
+    global _settings
+    _settings = settings
+
+
+def reset_settings() -> None:
+    """Forget the settings, so that the next use reads the environment again; for tests."""
+    global _settings
+    _settings = None
