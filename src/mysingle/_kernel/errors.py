@@ -133,7 +133,6 @@ class UnavailableError(MySingleError):
     default_code = ErrorCode.UNAVAILABLE
 
 
-
 _translators: dict[type[BaseException], Callable[[Any], MySingleError]] = {}
 
 

@@ -61,7 +61,7 @@ def lazy_exports(
         extra: the extra that the names need; a missing library becomes `MissingExtraError` with the pip command.
     """
 
-    def __getattr__(name: str) -> object:
+    def resolve(name: str) -> object:
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         try:
@@ -71,7 +71,7 @@ def lazy_exports(
                 raise
             raise MissingExtraError(extra, error.name or "a library", f"{package}.{name}") from error
 
-    def __dir__() -> list[str]:
+    def listing() -> list[str]:
         return sorted(names)
 
-    return __getattr__, __dir__
+    return resolve, listing

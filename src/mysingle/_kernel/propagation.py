@@ -73,7 +73,9 @@ def new_id() -> str:
     """Return a UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then 74 random bits, so ids sort by time."""
     milliseconds = time.time_ns() // 1_000_000
     random_bits = int.from_bytes(os.urandom(10), "big")
-    value = milliseconds << 80 | 0x7 << 76 | (random_bits >> 68 & 0xFFF) << 64 | 0b10 << 62 | random_bits & (1 << 62) - 1
+    value = (
+        milliseconds << 80 | 0x7 << 76 | (random_bits >> 68 & 0xFFF) << 64 | 0b10 << 62 | random_bits & (1 << 62) - 1
+    )
     return str(uuid.UUID(int=value))
 
 
@@ -144,7 +146,5 @@ def from_metadata(metadata: Mapping[str, str]) -> RequestContext:
         METADATA_REQUEST_ID: HEADER_REQUEST_ID.lower(),
     }
     return from_headers(
-        (renamed.get(name, name).encode(), value.encode("utf-8", "replace"))
-        for name, value in metadata.items()
-        if isinstance(value, str)
+        (renamed.get(name, name).encode(), value.encode("utf-8", "replace")) for name, value in metadata.items()
     )

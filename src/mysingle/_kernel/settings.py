@@ -54,8 +54,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 def _database(db: RedisDB) -> Any:  # Any: a pydantic field stands in for its value in the class body
     """Return the field of one `REDIS_DB_*` setting, with the older names of the allocation table."""
     names = [f"REDIS_DB_{name}" for name in (db.name, *POLICIES[db].aliases)]
-    bounds = {"ge": 0, "le": 15}
-    return Field(db.value, validation_alias=AliasChoices(*names), description="a Redis database, 0 to 14", **bounds)  # type: ignore[arg-type]  # pydantic's stub lists no ge/le through **
+    return Field(db.value, validation_alias=AliasChoices(*names), ge=0, le=15, description="a Redis database, 0 to 14")
 
 
 class ProjectSettings(BaseSettings):
@@ -320,7 +319,9 @@ def is_secret(field: FieldInfo) -> bool:
 
 
 def _report(settings_cls: type[BaseSettings], error: ValidationError, values: Mapping[str, Any]) -> list[str]:
-    return [_problem(settings_cls, dict(item), values) for item in error.errors(include_url=False, include_context=False)]
+    return [
+        _problem(settings_cls, dict(item), values) for item in error.errors(include_url=False, include_context=False)
+    ]
 
 
 def _problem(settings_cls: type[BaseSettings], item: dict[str, Any], values: Mapping[str, Any]) -> str:
@@ -351,7 +352,11 @@ def _origin(settings_cls: type[BaseSettings], name: str, values: Mapping[str, An
     field = settings_cls.model_fields.get(name)
     spellings = (name,) if field is None else _spellings(name, field)
     dotenv = pydantic_settings.DotEnvSettingsSource(settings_cls).env_vars
-    places = (("an argument", values), ("the environment", os.environ), (settings_cls.model_config.get("env_file"), dotenv))
+    places = (
+        ("an argument", values),
+        ("the environment", os.environ),
+        (settings_cls.model_config.get("env_file"), dotenv),
+    )
     for place, names in places:
         given = {key.upper() for key in names}
         for spelling in spellings:

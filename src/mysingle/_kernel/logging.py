@@ -1,0 +1,280 @@
+"""Structured logs: one pipeline from structlog and the standard library to one line a record, off the event loop."""
+
+import atexit
+import logging
+import os
+import re
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast
+
+import structlog
+from pydantic_core import PydanticSerializationError, to_json
+
+from mysingle._kernel import console
+from mysingle._kernel.context import current_context
+from mysingle._kernel.log_writer import LogWriter
+from mysingle._kernel.redaction import MASK, is_secret_key, redact, redact_text
+
+__all__ = ["emit", "flush_logs", "get_logger", "get_structured_logger", "setup_logging"]
+
+MAX_RECORD_BYTES = 16 * 1024
+_MAX_TEXT = 4 * 1024
+_MAX_STACKTRACE = 8 * 1024
+
+SEVERITIES: Mapping[str, tuple[str, int]] = {
+    "debug": ("DEBUG", 5),
+    "info": ("INFO", 9),
+    "warning": ("WARN", 13),
+    "error": ("ERROR", 17),
+    "critical": ("FATAL", 21),
+}
+"""Method name → severity text and number of the OpenTelemetry log data model."""
+
+_EVENT_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+Format = Literal["json", "console"]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sink:
+    """Where records go, and what every one of them says about the process."""
+
+    resource: Record
+    render: Callable[[Record], bytes]
+    writer: LogWriter
+    level: int
+
+
+_sink: _Sink | None = None
+
+
+def setup_logging(
+    service_name: str,
+    log_level: str = "INFO",
+    environment: str = "development",
+    *,
+    service_version: str | None = None,
+    log_format: Format | None = None,
+    log_file: Path | None = None,
+) -> None:
+    """
+    Send structlog and the standard library's loggers through one pipeline; calling it again replaces the set-up.
+
+    Args:
+        service_name, service_version, environment: stand in every record (`service.name` …).
+        log_level: the lowest level that is written: DEBUG, INFO, WARNING, ERROR or CRITICAL.
+        log_format: "json" or "console"; without it, colours in a terminal outside production, JSON otherwise.
+        log_file: append to this file instead of standard output.
+
+    Raises:
+        ValueError: an unknown level. OSError: a log file that cannot be opened.
+    """
+    global _sink
+    level = logging.getLevelNamesMapping().get(log_level.upper())
+    if level is None:
+        raise ValueError(f"log_level {log_level!r} is unknown; use DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    stream: BinaryIO = log_file.open("ab") if log_file else sys.stdout.buffer
+    if log_format is None:
+        log_format = "console" if environment != "production" and not log_file and sys.stdout.isatty() else "json"
+    resource = {
+        "service.name": service_name,
+        "service.version": service_version,
+        "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
+        "deployment.environment.name": environment,
+    }
+    previous, _sink = (
+        _sink,
+        _Sink(
+            {key: value for key, value in resource.items() if value},
+            _render_json if log_format == "json" else console.render,
+            LogWriter(stream),
+            level,
+        ),
+    )
+    if previous is None:
+        atexit.register(flush_logs)
+    else:
+        previous.writer.close()
+    _configure_structlog(level)
+    _configure_standard_library(level)
+
+
+def get_logger(name: str | None = None) -> structlog.stdlib.BoundLogger:
+    """Return a structured logger: `log.info("cache.miss", key=key)`. Safe at import: it is set up on first use."""
+    return cast("structlog.stdlib.BoundLogger", structlog.get_logger(**({"logger.name": name} if name else {})))
+
+
+get_structured_logger = get_logger
+
+
+def flush_logs(timeout_seconds: float = 2.0) -> None:
+    """Wait until every record so far is written, at most `timeout_seconds`."""
+    if _sink is not None:
+        _sink.writer.flush(timeout_seconds)
+
+
+def emit(level: str, body: str, attributes: Record) -> None:
+    """
+    Write one record whose attributes are known to be clean; the short way for the access log.
+
+    Texts in it are still cleaned of tokens. Nothing happens before `setup_logging`, or below its level.
+    """
+    sink = _sink
+    if sink is None or sink.level > logging.getLevelNamesMapping()[level.upper()]:
+        return
+    record = _head(level, body)
+    for key, value in attributes.items():
+        record[key] = redact_text(value) if type(value) is str else value
+    record.update(sink.resource)
+    sink.writer.write(sink.render(record))
+
+
+def _head(level: str, body: str) -> Record:
+    """Return the part that every record begins with: time, severity, text, and the ids of the running request."""
+    severity, number = SEVERITIES.get(level, SEVERITIES["info"])
+    record: Record = {
+        "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "severity_text": severity,
+        "severity_number": number,
+        "body": body,
+    }
+    context = current_context()
+    if context.correlation_id is not None:
+        record["correlation_id"] = context.correlation_id
+        record["request_id"] = context.request_id
+    if context.user is not None:
+        record["user_id"] = context.user.id
+    if context.traceparent is not None:
+        record["trace_id"] = context.trace_id
+        record["span_id"] = context.parent_span_id
+        record["trace_flags"] = context.traceparent[53:55]
+    return record
+
+
+def _configure_structlog(level: int) -> None:
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, _process],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: _Output(),
+        cache_logger_on_first_use=False,
+    )
+
+
+class _Output:
+    """The end of structlog's chain: takes a finished line."""
+
+    def msg(self, line: bytes) -> None:
+        if _sink is not None:
+            _sink.writer.write(line)
+
+    debug = info = warning = warn = error = critical = fatal = exception = log = msg
+
+
+def _process(_logger: object, method: str, event: MutableMapping[str, Any]) -> bytes:
+    """Turn one structlog event into one line (the last processor of the chain)."""
+    level = "error" if method == "exception" else {"warn": "warning", "fatal": "critical"}.get(method, method)
+    body = str(event.pop("event", ""))
+    exc_info = event.pop("exc_info", None) or (method == "exception")
+    return _line(level, body, event, exc_info)
+
+
+def _line(level: str, body: str, attributes: Mapping[str, Any], exc_info: object) -> bytes:
+    assert _sink is not None
+    record = _head(level, redact_text(body[:_MAX_TEXT]))
+    if _EVENT_NAME.fullmatch(body):
+        record["event_name"] = body
+    for key, value in attributes.items():
+        record.setdefault(key, MASK if is_secret_key(key) else redact(value))
+    if exc_info:
+        record.update(_exception(exc_info))
+    record.update(_sink.resource)
+    return _sink.render(record)
+
+
+def _exception(exc_info: object) -> Record:
+    if isinstance(exc_info, BaseException):
+        error: BaseException | None = exc_info
+    elif isinstance(exc_info, tuple):
+        error = exc_info[1]
+    else:
+        error = sys.exc_info()[1]
+    if error is None:
+        return {}
+    return {
+        "exception.type": type(error).__qualname__,
+        "exception.message": redact_text(str(error)[:_MAX_TEXT]),
+        "exception.stacktrace": redact_text("".join(traceback.format_exception(error))[-_MAX_STACKTRACE:]),
+    }
+
+
+def _render_json(record: Record) -> bytes:
+    try:
+        line = to_json(record, fallback=_describe, inf_nan_mode="strings", bytes_mode="base64")
+    except (PydanticSerializationError, ValueError, UnicodeError):
+        line = to_json({key: _safe_text(value) for key, value in record.items()})
+    if len(line) > MAX_RECORD_BYTES:
+        line = _shorten(record)
+    return line + b"\n"
+
+
+def _describe(value: object) -> str:
+    """Return what stands in a record for a value that JSON does not know; never the inside of a secret."""
+    return redact_text(str(redact(value))[:_MAX_TEXT])
+
+
+def _safe_text(value: object) -> object:
+    if value is None or isinstance(value, bool | int):
+        return value
+    return str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _shorten(record: Record) -> bytes:
+    """Keep a record under its cap: long values lose their end, and the record says so."""
+    fixed = {key: value for key, value in record.items() if isinstance(value, int | float) or len(str(value)) <= 256}
+    long = {key: f"{_safe_text(value)}"[:1024] for key, value in record.items() if key not in fixed}
+    kept = dict(list(fixed.items())[:32]) | dict(list(long.items())[:8]) | {"log.truncated": True}
+    return to_json({key: _safe_text(value) for key, value in kept.items()})
+
+
+class _StandardHandler(logging.Handler):
+    """Takes the records of libraries that use `logging`: uvicorn, pymongo, your own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            attributes = {
+                "logger.name": record.name,
+                "code.function.name": record.funcName,
+                "code.file.path": record.pathname,
+                "code.line.number": record.lineno,
+            }
+            extra = {key: value for key, value in vars(record).items() if key not in _STANDARD_ATTRIBUTES}
+            level = record.levelname.lower() if record.levelname.lower() in SEVERITIES else "info"
+            line = _line(level, record.getMessage(), attributes | extra, record.exc_info)
+            if _sink is not None:
+                _sink.writer.write(line)
+        except Exception:  # a log call never takes the caller down; logging prints this to stderr
+            self.handleError(record)
+
+
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+
+def _configure_standard_library(level: int) -> None:
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _StandardHandler)]:
+        root.removeHandler(handler)
+    root.addHandler(_StandardHandler())
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger("uvicorn.access").disabled = True  # the access log of the app says more, and once
+    for name in ("pymongo", "asyncio", "httpcore", "httpx"):
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))

@@ -1,0 +1,192 @@
+"""Every metric the package has: names, labels, buckets. One registry an app, one for what the process shares."""
+
+from collections.abc import Iterable
+from functools import cache
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+    multiprocess,
+    values,
+)
+from prometheus_client.exposition import choose_encoder
+
+__all__ = ["DURATION_BUCKETS", "OTHER", "ProcessMetrics", "ServiceMetrics", "process_metrics"]
+
+OTHER = "_OTHER"
+"""The label value for whatever is outside the bounded set: an unknown path, an unknown method."""
+
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Seconds. Source: OpenTelemetry semantic conventions, HTTP metrics."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
+_HTTP_LABELS = ("http_request_method", "http_route", "http_response_status_code", "url_scheme", "error_type")
+
+
+class ProcessMetrics:
+    """What all apps of one process share: caches, the log, the event loop, the process itself."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry(auto_describe=False)
+        if not is_multiprocess():
+            ProcessCollector(registry=registry)
+            PlatformCollector(registry=registry)
+            GCCollector(registry=registry)
+        self.cache_requests = Counter(
+            "mysingle_cache_requests", "Cache look-ups by result.", ("cache", "result"), registry=registry
+        )
+        self.cache_load_seconds = Histogram(
+            "mysingle_cache_load_seconds",
+            "Time of the loader behind a cache miss.",
+            ("cache",),
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self.log_dropped = Counter(
+            "mysingle_log_dropped", "Log records that did not fit into the writer's queue.", registry=registry
+        )
+        self.loop_lag = Gauge(
+            "mysingle_loop_lag_seconds",
+            "How late the event loop ran its last timer.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+
+
+class ServiceMetrics:
+    """What one app measures of itself. Two apps in one process never share a registry."""
+
+    def __init__(self, service_name: str, service_version: str) -> None:
+        self.registry = registry = CollectorRegistry(auto_describe=False)
+        self._http_duration = Histogram(
+            "http_server_request_duration_seconds",
+            "Duration of HTTP server requests.",
+            _HTTP_LABELS,
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self._http_active = Gauge(
+            "http_server_active_requests",
+            "HTTP requests in flight.",
+            ("http_request_method", "url_scheme"),
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.health_check_up = Gauge(
+            "mysingle_health_check_up",
+            "1 while the last run of a health check passed.",
+            ("check",),
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self.audit_records = Counter(
+            "mysingle_audit_records", "Audit records by what became of them.", ("result",), registry=registry
+        )
+        self.auth_refused = Counter(
+            "mysingle_auth_refused", "Requests that authentication refused.", ("reason",), registry=registry
+        )
+        self.auth_gateway_trust_weak = Gauge(
+            "auth_gateway_trust_weak",
+            "1 when identity headers are believed without a proof.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.auth_bypass_refused = Counter(
+            "auth_bypass_refused",
+            "Starts at which the development bypass was asked for and refused.",
+            registry=registry,
+        )
+        info = Gauge(
+            "mysingle_service_info",
+            "1, with the name and version of the service.",
+            ("service_name", "service_version"),
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        info.labels(service_name, service_version).set(1)
+        self._durations: dict[tuple[str, str, int, str, str], Histogram] = {}
+        self._actives: dict[tuple[str, str], Gauge] = {}
+
+    def http_active(self, method: str, scheme: str) -> Gauge:
+        """Return the gauge of requests in flight for one method and scheme."""
+        key = (method, scheme)
+        gauge = self._actives.get(key)
+        if gauge is None:
+            gauge = self._http_active.labels(bounded_method(method), bounded_scheme(scheme))
+            if method in _METHODS and len(self._actives) < len(_METHODS) * 4:
+                self._actives[key] = gauge
+        return gauge
+
+    def observe_http(
+        self, method: str, route: str, status: int, scheme: str, error_type: str, seconds: float, trace_id: str | None
+    ) -> None:
+        """
+        Count one request and its duration.
+
+        `route` is a template or `OTHER`, never a path. `trace_id` becomes the exemplar of the bucket;
+        pass it only for a sampled trace, so that the link leads somewhere.
+        """
+        method = bounded_method(method)
+        key = (method, route, status, scheme, error_type)
+        child = self._durations.get(key)
+        if child is None:
+            child = self._http_duration.labels(method, route, str(status), bounded_scheme(scheme), error_type)
+            self._durations[key] = child
+        child.observe(seconds, {"trace_id": trace_id} if trace_id else None)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Return the scrape and its content type: OpenMetrics when `accept` asks for it, Prometheus text otherwise."""
+        encode, content_type = choose_encoder(accept)
+        return encode(_Scrape(self._sources())), content_type
+
+    def _sources(self) -> tuple[CollectorRegistry, ...]:
+        if not is_multiprocess():
+            return self.registry, process_metrics().registry
+        merged = CollectorRegistry(auto_describe=False)
+        multiprocess.MultiProcessCollector(merged)  # type: ignore[no-untyped-call]  # the library leaves it untyped
+        return (merged,)
+
+
+class _Scrape(CollectorRegistry):
+    """Several registries read as one, for the exposition formats."""
+
+    def __init__(self, registries: Iterable[CollectorRegistry]) -> None:
+        super().__init__(auto_describe=False)
+        self._registries = tuple(registries)
+
+    def collect(self) -> Iterable[Metric]:
+        for registry in self._registries:
+            yield from registry.collect()
+
+
+@cache
+def process_metrics() -> ProcessMetrics:
+    """Return the metrics that the process shares; made on first use."""
+    return ProcessMetrics()
+
+
+def is_multiprocess() -> bool:
+    """Tell whether prometheus_client shares its values between processes (`PROMETHEUS_MULTIPROC_DIR`)."""
+    return bool(getattr(values.ValueClass, "_multiprocess", False))
+
+
+def forget_process(pid: int) -> None:
+    """Take a worker that ends out of the live gauges of multi-process mode."""
+    if is_multiprocess():
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]  # untyped upstream
+
+
+def bounded_method(method: str) -> str:
+    """Return the method, or `OTHER` for one that is not in RFC 9110 or its registry."""
+    return method if method in _METHODS else OTHER
+
+
+def bounded_scheme(scheme: str) -> str:
+    """Return the URL scheme, or `OTHER` for one that no server of ours speaks."""
+    return scheme if scheme in ("http", "https", "ws", "wss") else OTHER

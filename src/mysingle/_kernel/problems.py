@@ -1,0 +1,94 @@
+"""Errors as HTTP sees them: status, headers and an RFC 9457 body. Pure; knows no web library."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from mysingle._kernel.errors import ErrorCode, FieldViolation, MySingleError
+
+__all__ = ["HTTP_STATUS", "MEDIA_TYPE", "Problem", "to_problem"]
+
+MEDIA_TYPE = "application/problem+json"
+CLIENT_CLOSED_REQUEST = 499
+
+HTTP_STATUS: Mapping[ErrorCode, int] = {
+    ErrorCode.CANCELLED: CLIENT_CLOSED_REQUEST,
+    ErrorCode.UNKNOWN: 500,
+    ErrorCode.INVALID_ARGUMENT: 400,
+    ErrorCode.DEADLINE_EXCEEDED: 504,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.ALREADY_EXISTS: 409,
+    ErrorCode.PERMISSION_DENIED: 403,
+    ErrorCode.RESOURCE_EXHAUSTED: 429,
+    ErrorCode.FAILED_PRECONDITION: 400,
+    ErrorCode.ABORTED: 409,
+    ErrorCode.OUT_OF_RANGE: 400,
+    ErrorCode.UNIMPLEMENTED: 501,
+    ErrorCode.INTERNAL: 500,
+    ErrorCode.UNAVAILABLE: 503,
+    ErrorCode.DATA_LOSS: 500,
+    ErrorCode.UNAUTHENTICATED: 401,
+}
+"""Source: the mapping in `google/rpc/code.proto`."""
+
+_INTERNAL_CODES = frozenset({ErrorCode.INTERNAL, ErrorCode.UNKNOWN, ErrorCode.DATA_LOSS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One answer that says what went wrong (RFC 9457). `code` is the stable word that clients match on."""
+
+    status: int
+    code: str
+    detail: str
+    headers: Mapping[str, str]
+    violations: tuple[FieldViolation, ...] = ()
+
+    def body(self, *, instance: str, correlation_id: str | None, domain: str) -> bytes:
+        """Return the JSON document for one request: its path, its correlation id, and the service that answers."""
+        document: dict[str, object] = {
+            "type": "about:blank",
+            "title": _title(self.status),
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "code": self.code,
+            "domain": domain,
+            "correlation_id": correlation_id,
+        }
+        if self.violations:
+            document["errors"] = [
+                {"field": item.field, "message": item.message, "code": item.code} for item in self.violations
+            ]
+        return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def to_problem(error: MySingleError) -> Problem:
+    """Turn an error into its HTTP answer. What happened inside stays inside: INTERNAL says only that."""
+    is_internal = error.code in _INTERNAL_CODES
+    headers = dict(error.headers)
+    if error.retry_after_seconds is not None:
+        headers.setdefault("Retry-After", str(max(1, math.ceil(error.retry_after_seconds))))
+    status = error.status or HTTP_STATUS[error.code]
+    return Problem(
+        status=status,
+        code=error.code.value if is_internal else error.reason,
+        detail="Internal error. The correlation id finds it in the log." if is_internal else _detail(error, status),
+        headers=headers,
+        violations=() if is_internal else error.violations,
+    )
+
+
+def _detail(error: MySingleError, status: int) -> str:
+    return error.message or _title(status)
+
+
+def _title(status: int) -> str:
+    if status == CLIENT_CLOSED_REQUEST:
+        return "Client Closed Request"
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
