@@ -1,0 +1,32 @@
+"""Real servers without an installation: SecantusDB and valkey-server as processes that never outlive their owner."""
+
+from typing import TYPE_CHECKING
+
+from mysingle._kernel.extras import lazy_exports
+
+if TYPE_CHECKING:
+    from mysingle.embedded._errors import DataDirectoryInUseError, PortInUseError, ServerStartError
+    from mysingle.embedded.mongo import EmbeddedMongo
+    from mysingle.embedded.redis import EmbeddedRedis
+    from mysingle.embedded.stack import EmbeddedStack
+
+__all__ = [
+    "DataDirectoryInUseError",
+    "EmbeddedMongo",
+    "EmbeddedRedis",
+    "EmbeddedStack",
+    "PortInUseError",
+    "ServerStartError",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "DataDirectoryInUseError": "._errors",
+        "EmbeddedMongo": ".mongo",
+        "EmbeddedRedis": ".redis",
+        "EmbeddedStack": ".stack",
+        "PortInUseError": "._errors",
+        "ServerStartError": "._errors",
+    },
+)
