@@ -22,11 +22,7 @@ def problems(settings: CommonSettings) -> tuple[str, ...]:
 
     The caller decides what to do with them: refuse to start under production rules, warn elsewhere.
     """
-    found = [_secret_problem(name, getattr(settings, name)) for name in type(settings).model_fields]
-    if settings.DEBUG:
-        found.append("DEBUG is on")
-    if "*" in settings.CORS_ORIGINS:
-        found.append("CORS_ORIGINS allows every origin (*)")
+    found = (_secret_problem(name, getattr(settings, name)) for name in type(settings).model_fields)
     return tuple(problem for problem in found if problem)
 
 

@@ -1,10 +1,11 @@
 """What a service opens and closes: resources, in order, each end bounded in time."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Resource", "ResourceStack"]
+__all__ = ["Resource", "ResourceStack", "hold_shared_resources", "share", "shared_resources"]
 
 
 @runtime_checkable
@@ -67,3 +68,36 @@ class ResourceStack:
                 error.add_note(f"resource: {resource.name}")
                 errors.append(error)
         return errors
+
+
+_shared: dict[str, Resource] = {}
+_holders = 0
+
+
+def share(resource: Resource) -> None:
+    """
+    Make a process-wide resource known, so that the running apps watch and close it.
+
+    A package calls this when it makes its one manager (the Redis pools, the gRPC channels). A resource that is
+    closed must open itself again on the next use. Sharing the same name again replaces the former one.
+    """
+    _shared[resource.name] = resource
+
+
+def shared_resources() -> tuple[Resource, ...]:
+    """Return what is shared so far, in the order in which it was made."""
+    return tuple(_shared.values())
+
+
+@asynccontextmanager
+async def hold_shared_resources() -> AsyncIterator[None]:
+    """Keep the shared resources open; when the last holder leaves, they are closed in reverse order."""
+    global _holders
+    _holders += 1
+    try:
+        yield
+    finally:
+        _holders -= 1
+        if _holders == 0:
+            for resource in reversed(shared_resources()):
+                await resource.close()

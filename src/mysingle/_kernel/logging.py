@@ -1,52 +1,44 @@
 """Structured logs: one pipeline from structlog and the standard library to one line a record, off the event loop."""
 
 import atexit
+import json
 import logging
 import os
 import re
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 import structlog
-from pydantic_core import PydanticSerializationError, to_json
 
 from mysingle._kernel import console
 from mysingle._kernel.context import current_context
+from mysingle._kernel.log_record import SEVERITIES, LogRecord, context_values, json_line
 from mysingle._kernel.log_writer import LogWriter
 from mysingle._kernel.redaction import MASK, is_secret_key, redact, redact_text
 
 __all__ = ["emit", "flush_logs", "get_logger", "get_structured_logger", "setup_logging"]
 
-MAX_RECORD_BYTES = 16 * 1024
 _MAX_TEXT = 4 * 1024
 _MAX_STACKTRACE = 8 * 1024
-
-SEVERITIES: Mapping[str, tuple[str, int]] = {
-    "debug": ("DEBUG", 5),
-    "info": ("INFO", 9),
-    "warning": ("WARN", 13),
-    "error": ("ERROR", 17),
-    "critical": ("FATAL", 21),
-}
-"""Method name → severity text and number of the OpenTelemetry log data model."""
-
+_LEVELS: Mapping[str, int] = {name: getattr(logging, name.upper()) for name in SEVERITIES}
 _EVENT_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+_RESERVED = frozenset({"timestamp", "severity_text", "severity_number", "body", "event_name"})
+
 Format = Literal["json", "console"]
-Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sink:
     """Where records go, and what every one of them says about the process."""
 
-    resource: Record
-    render: Callable[[Record], bytes]
+    render: Callable[[LogRecord], bytes]
     writer: LogWriter
     level: int
 
@@ -88,15 +80,9 @@ def setup_logging(
         "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
         "deployment.environment.name": environment,
     }
-    previous, _sink = (
-        _sink,
-        _Sink(
-            {key: value for key, value in resource.items() if value},
-            _render_json if log_format == "json" else console.render,
-            LogWriter(stream),
-            level,
-        ),
-    )
+    inside = json.dumps({key: value for key, value in resource.items() if value})[1:-1]
+    render = partial(json_line, resource=inside) if log_format == "json" else console.line
+    previous, _sink = _sink, _Sink(render, LogWriter(stream), level)
     if previous is None:
         atexit.register(flush_logs)
     else:
@@ -119,42 +105,17 @@ def flush_logs(timeout_seconds: float = 2.0) -> None:
         _sink.writer.flush(timeout_seconds)
 
 
-def emit(level: str, body: str, attributes: Record) -> None:
+def emit(level: str, body: str, attributes: Mapping[str, Any]) -> None:
     """
     Write one record whose attributes are known to be clean; the short way for the access log.
 
-    Texts in it are still cleaned of tokens. Nothing happens before `setup_logging`, or below its level.
+    The caller has redacted what came from outside, and changes nothing afterwards: the line is made later, in the
+    writer's thread. Nothing happens before `setup_logging`, or below its level.
     """
     sink = _sink
-    if sink is None or sink.level > logging.getLevelNamesMapping()[level.upper()]:
-        return
-    record = _head(level, body)
-    for key, value in attributes.items():
-        record[key] = redact_text(value) if type(value) is str else value
-    record.update(sink.resource)
-    sink.writer.write(sink.render(record))
-
-
-def _head(level: str, body: str) -> Record:
-    """Return the part that every record begins with: time, severity, text, and the ids of the running request."""
-    severity, number = SEVERITIES.get(level, SEVERITIES["info"])
-    record: Record = {
-        "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "severity_text": severity,
-        "severity_number": number,
-        "body": body,
-    }
-    context = current_context()
-    if context.correlation_id is not None:
-        record["correlation_id"] = context.correlation_id
-        record["request_id"] = context.request_id
-    if context.user is not None:
-        record["user_id"] = context.user.id
-    if context.traceparent is not None:
-        record["trace_id"] = context.trace_id
-        record["span_id"] = context.parent_span_id
-        record["trace_flags"] = context.traceparent[53:55]
-    return record
+    if sink is not None and sink.level <= _LEVELS[level]:
+        record = LogRecord(time.time(), level, body, current_context(), attributes)
+        sink.writer.write(partial(sink.render, record))
 
 
 def _configure_structlog(level: int) -> None:
@@ -184,20 +145,20 @@ def _process(_logger: object, method: str, event: MutableMapping[str, Any]) -> b
     return _line(level, body, event, exc_info)
 
 
-def _line(level: str, body: str, attributes: Mapping[str, Any], exc_info: object) -> bytes:
+def _line(level: str, body: str, values: Mapping[str, Any], exc_info: object) -> bytes:
     assert _sink is not None
-    record = _head(level, redact_text(body[:_MAX_TEXT]))
-    if _EVENT_NAME.fullmatch(body):
-        record["event_name"] = body
-    for key, value in attributes.items():
-        record.setdefault(key, MASK if is_secret_key(key) else redact(value))
+    context = current_context()
+    taken = _RESERVED | context_values(context).keys()
+    attributes: dict[str, Any] = {"event_name": body} if _EVENT_NAME.fullmatch(body) else {}
+    for key, value in values.items():
+        if key not in taken:
+            attributes[key] = MASK if is_secret_key(key) else redact(value)
     if exc_info:
-        record.update(_exception(exc_info))
-    record.update(_sink.resource)
-    return _sink.render(record)
+        attributes.update(_exception(exc_info))
+    return _sink.render(LogRecord(time.time(), level, redact_text(body[:_MAX_TEXT]), context, attributes))
 
 
-def _exception(exc_info: object) -> Record:
+def _exception(exc_info: object) -> dict[str, str]:
     if isinstance(exc_info, BaseException):
         error: BaseException | None = exc_info
     elif isinstance(exc_info, tuple):
@@ -211,35 +172,6 @@ def _exception(exc_info: object) -> Record:
         "exception.message": redact_text(str(error)[:_MAX_TEXT]),
         "exception.stacktrace": redact_text("".join(traceback.format_exception(error))[-_MAX_STACKTRACE:]),
     }
-
-
-def _render_json(record: Record) -> bytes:
-    try:
-        line = to_json(record, fallback=_describe, inf_nan_mode="strings", bytes_mode="base64")
-    except (PydanticSerializationError, ValueError, UnicodeError):
-        line = to_json({key: _safe_text(value) for key, value in record.items()})
-    if len(line) > MAX_RECORD_BYTES:
-        line = _shorten(record)
-    return line + b"\n"
-
-
-def _describe(value: object) -> str:
-    """Return what stands in a record for a value that JSON does not know; never the inside of a secret."""
-    return redact_text(str(redact(value))[:_MAX_TEXT])
-
-
-def _safe_text(value: object) -> object:
-    if value is None or isinstance(value, bool | int):
-        return value
-    return str(value).encode("utf-8", "backslashreplace").decode()
-
-
-def _shorten(record: Record) -> bytes:
-    """Keep a record under its cap: long values lose their end, and the record says so."""
-    fixed = {key: value for key, value in record.items() if isinstance(value, int | float) or len(str(value)) <= 256}
-    long = {key: f"{_safe_text(value)}"[:1024] for key, value in record.items() if key not in fixed}
-    kept = dict(list(fixed.items())[:32]) | dict(list(long.items())[:8]) | {"log.truncated": True}
-    return to_json({key: _safe_text(value) for key, value in kept.items()})
 
 
 class _StandardHandler(logging.Handler):

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from mysingle._kernel.errors import ErrorCode, FieldViolation, MySingleError
 
-__all__ = ["HTTP_STATUS", "MEDIA_TYPE", "Problem", "to_problem"]
+__all__ = ["HTTP_STATUS", "MEDIA_TYPE", "Problem", "problem_messages", "to_problem"]
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
@@ -63,6 +63,17 @@ class Problem:
                 {"field": item.field, "message": item.message, "code": item.code} for item in self.violations
             ]
         return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def problem_messages(
+    problem: Problem, instance: str, correlation_id: str | None, domain: str
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Return the two ASGI messages that answer a request with a problem document."""
+    body = problem.body(instance=instance, correlation_id=correlation_id, domain=domain)
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in problem.headers.items()]
+    headers += [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    start = {"type": "http.response.start", "status": problem.status, "headers": headers}
+    return start, {"type": "http.response.body", "body": body}
 
 
 def to_problem(error: MySingleError) -> Problem:

@@ -1,9 +1,8 @@
 """The one spelling of header and metadata names, and the pure codecs between the wire and a `RequestContext`."""
 
-import os
+import random
 import re
 import time
-import uuid
 from collections.abc import Iterable, Mapping
 
 from mysingle._kernel.context import RequestContext
@@ -63,6 +62,7 @@ METADATA_REQUEST_ID = "request-id"
 _ID = re.compile(rb"[A-Za-z0-9._:#-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _MAX_TRACESTATE = 512
+_LOW_62 = (1 << 62) - 1
 _CORRELATION_RANK = {name.lower().encode(): rank for rank, name in enumerate(CORRELATION_HEADERS)}
 _REQUEST_ID = HEADER_REQUEST_ID.lower().encode()
 _TRACEPARENT_NAME = HEADER_TRACEPARENT.encode()
@@ -70,13 +70,16 @@ _TRACESTATE_NAME = HEADER_TRACESTATE.encode()
 
 
 def new_id() -> str:
-    """Return a UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then 74 random bits, so ids sort by time."""
+    """
+    Return a UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then 74 random bits, so ids sort by time.
+
+    It is a label, not a secret: the bits come from `random`, which reseeds itself in a forked child.
+    """
     milliseconds = time.time_ns() // 1_000_000
-    random_bits = int.from_bytes(os.urandom(10), "big")
-    value = (
-        milliseconds << 80 | 0x7 << 76 | (random_bits >> 68 & 0xFFF) << 64 | 0b10 << 62 | random_bits & (1 << 62) - 1
-    )
-    return str(uuid.UUID(int=value))
+    bits = random.getrandbits(74)
+    value = milliseconds << 80 | 0x7 << 76 | bits >> 62 << 64 | 0b10 << 62 | bits & _LOW_62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def clean_id(raw: bytes) -> str | None:
@@ -84,7 +87,7 @@ def clean_id(raw: bytes) -> str | None:
     return raw.decode("ascii") if _ID.fullmatch(raw) else None
 
 
-def from_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
+def from_headers(headers: Iterable[tuple[bytes, bytes]], deadline: float | None = None) -> RequestContext:
     """
     Read the context of an HTTP request from raw ASGI headers (lower-case names).
 
@@ -113,6 +116,7 @@ def from_headers(headers: Iterable[tuple[bytes, bytes]]) -> RequestContext:
         request_id=request_id or correlation_id,
         traceparent=traceparent,
         tracestate=tracestate if traceparent else None,
+        deadline=deadline,
     )
 
 

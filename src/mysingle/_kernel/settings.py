@@ -48,6 +48,7 @@ def _parse_json(value: str) -> object:
 
 
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Flag = Annotated[bool, BeforeValidator(lambda value: value.strip(" \t") if isinstance(value, str) else value)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -72,6 +73,7 @@ class ProjectSettings(BaseSettings):
     LOG_FILE: Path | None = None
     STARTUP_TIMEOUT_SECONDS: PositiveFloat = 30.0
     AUDIT_LOGGING_ENABLED: bool = False
+    KUBERNETES_SERVICE_HOST: str | None = None
 
     @property
     def environment(self) -> str:
@@ -203,8 +205,8 @@ class RedisSettings(BaseSettings):
 class AuthSettings(BaseSettings):
     """Who may say who is calling."""
 
-    MYSINGLE_AUTH_BYPASS: bool = False
-    MYSINGLE_AUTH_BYPASS_ADMIN: bool = False
+    MYSINGLE_AUTH_BYPASS: Flag = False
+    MYSINGLE_AUTH_BYPASS_ADMIN: Flag = False
     TEST_USER_EMAIL: str = "test@example.com"
     TEST_USER_FULLNAME: str = "Test User"
     GATEWAY_TRUST: Literal["auto", "network", "none"] = "auto"

@@ -1,0 +1,163 @@
+"""How an app is put together: five short steps, and the order of the stack in one tuple."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from mysingle._kernel import propagation
+from mysingle._kernel.health import HealthRegistry
+from mysingle._kernel.metrics import ServiceMetrics
+from mysingle._kernel.settings import CommonSettings, get_settings
+from mysingle.auth import AuthMiddleware
+from mysingle.core._errors import install_error_handlers
+from mysingle.core._lifespan import ServiceLifespan
+from mysingle.core._middleware.audit import AuditMiddleware
+from mysingle.core._middleware.context import ContextMiddleware
+from mysingle.core._middleware.errors import ErrorsMiddleware
+from mysingle.core._middleware.gate import GateMiddleware
+from mysingle.core._middleware.limits import LimitsMiddleware
+from mysingle.core._middleware.observe import ObserveMiddleware
+from mysingle.core._operations import (
+    Endpoint,
+    OperationsMiddleware,
+    ServiceApp,
+    documented_operations,
+    make_operations,
+)
+from mysingle.core.service import ServiceConfig
+
+__all__ = ["MIDDLEWARE", "assemble"]
+
+DOCUMENTATION_PATHS = ("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the steps share."""
+
+    config: ServiceConfig
+    settings: CommonSettings
+    health: HealthRegistry
+    metrics: ServiceMetrics
+    lifespan: ServiceLifespan
+    operations: Mapping[str, Endpoint]
+
+
+def assemble(config: ServiceConfig, document_models: tuple[type[Any], ...]) -> FastAPI:
+    """Build the app of a service. It touches no network; that is the lifespan's work."""
+    parts = _make_parts(config, document_models)
+    app = _make_app(parts)
+    install_error_handlers(app, config.service_name)
+    app.operations = documented_operations(parts.operations)
+    app.state.service_config, app.state.health, app.state.metrics = config, parts.health, parts.metrics
+    return app
+
+
+def _make_parts(config: ServiceConfig, document_models: tuple[type[Any], ...]) -> _Parts:
+    settings = get_settings()
+    health = HealthRegistry(critical=config.critical_checks)
+    metrics = ServiceMetrics(config.service_name, config.service_version)
+    lifespan = ServiceLifespan(config, settings, health, metrics, document_models)
+    operations = make_operations(config, health, metrics, shows_details=settings.is_relaxed)
+    return _Parts(config, settings, health, metrics, lifespan, operations)
+
+
+def _make_app(parts: _Parts) -> ServiceApp:
+    config = parts.config
+    documented = not parts.settings.is_production
+    return ServiceApp(
+        title=config.service_name,
+        version=config.service_version,
+        description=config.description,
+        docs_url="/docs" if documented else None,
+        redoc_url="/redoc" if documented else None,
+        openapi_url="/openapi.json" if documented else None,
+        generate_unique_id_function=_operation_id,
+        lifespan=parts.lifespan,
+        middleware=[layer for make in MIDDLEWARE if (layer := make(parts)) is not None],
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    return f"{route.tags[0]}-{route.name}" if route.tags else route.name
+
+
+def _operations(parts: _Parts) -> Middleware:
+    return Middleware(OperationsMiddleware, operations=parts.operations)
+
+
+def _cors(parts: _Parts) -> Middleware | None:
+    chosen = parts.config.cors_origins
+    origins = parts.settings.CORS_ORIGINS if chosen is None else chosen
+    if not origins:
+        return None
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=list(origins),
+        allow_credentials="*" not in origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=[propagation.HEADER_CORRELATION_ID, propagation.HEADER_X_CORRELATION_ID],
+    )
+
+
+def _context(parts: _Parts) -> Middleware:
+    return Middleware(ContextMiddleware, request_timeout_seconds=parts.settings.HTTP_REQUEST_TIMEOUT_SECONDS)
+
+
+def _observe(parts: _Parts) -> Middleware:
+    return Middleware(ObserveMiddleware, metrics=parts.metrics, access_log=parts.settings.HTTP_ACCESS_LOG)
+
+
+def _audit(parts: _Parts) -> Middleware | None:
+    if parts.lifespan.audit_log is None:
+        return None
+    return Middleware(AuditMiddleware, accept=parts.lifespan.audit_log.accept, service_name=parts.config.service_name)
+
+
+def _errors(parts: _Parts) -> Middleware:
+    return Middleware(ErrorsMiddleware, service_name=parts.config.service_name)
+
+
+def _gate(parts: _Parts) -> Middleware:
+    return Middleware(GateMiddleware, health=parts.health)
+
+
+def _limits(parts: _Parts) -> Middleware:
+    return Middleware(LimitsMiddleware, settings=parts.settings)
+
+
+def _auth(parts: _Parts) -> Middleware:
+    documentation = () if parts.settings.is_production else DOCUMENTATION_PATHS
+    return Middleware(
+        AuthMiddleware,
+        settings=parts.settings,
+        service_name=parts.config.service_name,
+        is_gateway_downstream=parts.config.is_gateway_downstream,
+        public_paths=(*documentation, *parts.config.public_paths),
+        on_refused=partial(_count_refusal, parts.metrics),
+    )
+
+
+def _count_refusal(metrics: ServiceMetrics, reason: str) -> None:
+    metrics.auth_refused.labels(reason).inc()
+
+
+MIDDLEWARE: tuple[Callable[[_Parts], Middleware | None], ...] = (
+    _operations,
+    _cors,
+    _context,
+    _observe,
+    _audit,
+    _errors,
+    _gate,
+    _limits,
+    _auth,
+)
+"""The stack, outermost first."""

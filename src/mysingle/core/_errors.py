@@ -1,0 +1,72 @@
+"""FastAPI's own failures in the one shape: unknown routes, wrong methods, invalid input."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mysingle._kernel.context import current_context
+from mysingle._kernel.errors import FieldViolation
+from mysingle._kernel.problems import MEDIA_TYPE, Problem
+
+__all__ = ["install_error_handlers"]
+
+_MAX_VIOLATIONS = 50
+
+
+def install_error_handlers(app: FastAPI, service_name: str) -> None:
+    """Answer `HTTPException` and validation errors with problem documents."""
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return _respond(request, _from_http_exception(error), service_name)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return _respond(request, _from_validation(error), service_name)
+
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+
+
+def _respond(request: Request, problem: Problem, service_name: str) -> Response:
+    body = problem.body(instance=request.url.path, correlation_id=current_context().correlation_id, domain=service_name)
+    if problem.status in (204, 304):
+        return Response(status_code=problem.status, headers=dict(problem.headers))
+    return Response(body, problem.status, dict(problem.headers), MEDIA_TYPE)
+
+
+def _from_http_exception(error: HTTPException) -> Problem:
+    detail, code = error.detail, _code(error.status_code)
+    if isinstance(detail, Mapping):
+        code = str(detail.get("code", code))
+        detail = str(detail.get("message") or detail.get("detail") or code)
+    return Problem(status=error.status_code, code=code, detail=str(detail), headers=dict(error.headers or {}))
+
+
+def _code(status: int) -> str:
+    try:
+        return HTTPStatus(status).name
+    except ValueError:
+        return f"HTTP_{status}"
+
+
+def _from_validation(error: RequestValidationError) -> Problem:
+    items = error.errors()[:_MAX_VIOLATIONS]
+    return Problem(
+        status=422,
+        code="VALIDATION_FAILED",
+        detail="The request does not have the form that this route expects.",
+        headers={},
+        violations=tuple(_violation(item) for item in items),
+    )
+
+
+def _violation(item: Mapping[str, Any]) -> FieldViolation:
+    """Name the field and the rule; never the value, which may be a secret."""
+    return FieldViolation(field=".".join(str(part) for part in item["loc"]), message=item["msg"], code=item["type"])

@@ -1,0 +1,147 @@
+"""The life of a service: guard, open, ready, drain, close."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
+
+from mysingle import database
+from mysingle._kernel import guard
+from mysingle._kernel.health import HealthRegistry, ServiceState
+from mysingle._kernel.lifecycle import Resource, ResourceStack, hold_shared_resources, shared_resources
+from mysingle._kernel.logging import flush_logs, get_logger, setup_logging
+from mysingle._kernel.metrics import ServiceMetrics, forget_process
+from mysingle._kernel.settings import CommonSettings
+from mysingle.auth.errors import AuthConfigurationError
+from mysingle.auth.startup import StartupFindings, check_startup
+from mysingle.core.audit import AuditLog
+from mysingle.core.service import ServiceConfig
+
+__all__ = ["ServiceLifespan"]
+
+_FIRST_RESULTS_SECONDS = 3.0
+_REDIS = "redis"
+
+log = get_logger("mysingle.core")
+
+
+class ServiceLifespan:
+    """
+    The lifespan of one app: resources are open before the service's own lifespan begins, and closed after it ends.
+
+    Making it decides what there is to open; nothing is opened before it is entered.
+    """
+
+    def __init__(
+        self,
+        config: ServiceConfig,
+        settings: CommonSettings,
+        health: HealthRegistry,
+        metrics: ServiceMetrics,
+        document_models: tuple[type[Any], ...],
+    ) -> None:
+        self._config = config
+        self._settings = settings
+        self._health = health
+        self._metrics = metrics
+        audits = config.enable_audit_logging
+        audits = settings.AUDIT_LOGGING_ENABLED if audits is None else audits
+        needs_mongo = bool(document_models) or (audits and config.enable_database)
+        self._mongo = self._make_mongo(document_models) if needs_mongo else None
+        self.audit_log = self._make_audit_log() if audits else None
+        self._resources = tuple(self._choose_resources())
+
+    def _make_mongo(self, document_models: tuple[type[Any], ...]) -> "database.MongoResource":
+        return database.MongoResource(self._config.database_name, document_models, self._settings)
+
+    def _make_audit_log(self) -> AuditLog:
+        mongo = self._mongo
+        if mongo is None:
+            raise ValueError("Audit logging needs a database, but the configuration says enable_database=False")
+        return AuditLog(database.MongoAuditSink(lambda: mongo.database), self._metrics)
+
+    def _choose_resources(self) -> Iterable[Resource]:
+        chosen = (self._mongo, self.audit_log, *self._config.resources, self._config.grpc_server)
+        return (resource for resource in chosen if resource is not None)
+
+    @asynccontextmanager
+    async def __call__(self, app: Any) -> AsyncIterator[Mapping[str, Any]]:
+        """Live: everything before the yield is start-up, everything behind it the end."""
+        self._set_up_logging()
+        self._guard()
+        self._health.enter(ServiceState.STARTING)
+        log.info("service.starting", resources=[resource.name for resource in self._resources])
+        stack = ResourceStack(self._resources)
+        try:
+            async with hold_shared_resources():
+                await stack.open()
+                async with self._own_lifespan(app) as state:
+                    await self._become_ready()
+                    yield state or {}
+                    self._health.enter(ServiceState.DRAINING)
+        finally:
+            await self._end(stack)
+
+    def _own_lifespan(self, app: Any) -> AbstractAsyncContextManager[Mapping[str, Any] | None]:
+        return self._config.lifespan(app) if self._config.lifespan else nullcontext()
+
+    def _set_up_logging(self) -> None:
+        settings = self._settings
+        setup_logging(
+            settings.SERVICE_NAME or self._config.service_name,
+            settings.LOG_LEVEL,
+            settings.environment,
+            service_version=self._config.service_version,
+            log_format=settings.LOG_FORMAT or ("json" if settings.is_production else None),
+            log_file=settings.LOG_FILE,
+        )
+
+    def _guard(self) -> None:
+        """Refuse what is unsafe under production rules; complain about it elsewhere."""
+        findings = check_startup(self._settings, is_gateway_downstream=self._config.is_gateway_downstream)
+        self._report(findings)
+        problems = (*guard.problems(self._settings), *findings.problems)
+        if not problems:
+            return
+        if self._settings.is_relaxed:
+            log.warning("service.unsafe_settings", problems=problems)
+        elif self._settings.is_environment_explicit:
+            raise AuthConfigurationError(problems)
+        else:
+            log.error("service.trusts_nothing", problems=problems, hint="ENVIRONMENT is not set")
+
+    def _report(self, findings: StartupFindings) -> None:
+        for warning in findings.warnings:
+            log.warning("auth.relaxed", reason=warning)
+        self._metrics.auth_gateway_trust_weak.set(findings.is_trust_weak)
+        if findings.is_bypass_refused:
+            self._metrics.auth_bypass_refused.inc()
+            log.critical("auth.bypass.refused", environment=self._settings.environment)
+
+    async def _become_ready(self) -> None:
+        self._register_checks()
+        await self._health.start()
+        await self._health.first_results(_FIRST_RESULTS_SECONDS)
+        self._health.enter(ServiceState.READY)
+        log.info("service.ready", failing=self._health.failing_critical())
+
+    def _register_checks(self) -> None:
+        self._health.on_result(lambda name, passed: self._metrics.health_check_up.labels(name).set(passed))
+        if _REDIS in self._config.critical_checks:
+            database.get_redis_manager()
+        resources = {resource.name: resource for resource in (*self._resources, *shared_resources())}
+        checks = {name: resource.ping for name, resource in resources.items()} | dict(self._config.extra_checks)
+        for name, check in checks.items():
+            self._health.add_check(name, check)
+
+    async def _end(self, stack: ResourceStack) -> None:
+        await self._health.stop()
+        try:
+            await stack.close()
+        except ExceptionGroup as group:
+            log.error("service.unclean_stop", errors=[repr(error) for error in group.exceptions])
+        self._health.enter(ServiceState.STOPPED)
+        log.info("service.stopped")
+        await asyncio.to_thread(flush_logs)
+        forget_process(os.getpid())

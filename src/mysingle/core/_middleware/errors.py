@@ -1,0 +1,73 @@
+"""The errors layer: whatever goes wrong inside becomes one shape of answer, and the details stay in the log."""
+
+from mysingle._kernel.asgi import App, Message, Receive, Scope, Send
+from mysingle._kernel.context import current_context
+from mysingle._kernel.errors import MySingleError, translate
+from mysingle._kernel.logging import get_logger
+from mysingle._kernel.problems import problem_messages, to_problem
+from mysingle.core._middleware.exchange import exchange_of
+
+__all__ = ["ErrorsMiddleware"]
+
+log = get_logger("mysingle.core")
+
+
+class ErrorsMiddleware:
+    """Answers with a problem document (RFC 9457). A failure at start-up becomes one clear line."""
+
+    def __init__(self, app: App, *, service_name: str) -> None:
+        self.app = app
+        self._service_name = service_name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the call; translate what it raises."""
+        if scope["type"] == "http":
+            try:
+                await self.app(scope, receive, send)
+            except Exception as error:
+                await self._answer(error, scope, send)
+        elif scope["type"] == "lifespan":
+            await self._start(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold back a failure's traceback until we know whether we can say it in one line."""
+        failure: Message | None = None
+
+        async def hold(message: Message) -> None:
+            nonlocal failure
+            if message["type"] == "lifespan.startup.failed":
+                failure = message
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, hold)
+        except Exception as error:
+            if failure is not None:
+                known = translate(error)
+                await send({**failure, "message": str(known) if known else failure.get("message", "")})
+            raise
+
+    async def _answer(self, error: Exception, scope: Scope, send: Send) -> None:
+        known = translate(error)
+        problem = to_problem(known or MySingleError())
+        exchange = exchange_of(scope)
+        exchange.error_type = known.reason if known else type(error).__qualname__
+        _log(error, known, problem.status)
+        if exchange.has_started:
+            raise error
+        correlation_id = current_context().correlation_id
+        for message in problem_messages(problem, scope["path"], correlation_id, self._service_name):
+            await send(message)
+
+
+def _log(error: Exception, known: MySingleError | None, status: int) -> None:
+    if known is None:
+        log.error("request.failed", exc_info=error)
+    elif status >= 500:
+        cause = known.__cause__ or (error if error is not known else None)
+        log.error(
+            "request.refused", reason=known.reason, message=known.message, details=known.details, cause=repr(cause)
+        )

@@ -1,0 +1,40 @@
+"""What the layers of the stack tell each other about one request."""
+
+from mysingle._kernel.asgi import Scope
+
+__all__ = ["Exchange", "exchange_of"]
+
+_KEY = "mysingle.exchange"
+
+
+class Exchange:
+    """
+    The answer to one request, as far as it has come; one `send` wrapper keeps it, all layers read it.
+
+    `is_overdue`: the time limit has cancelled the request.
+    """
+
+    __slots__ = ("closes_connection", "error_type", "is_overdue", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.error_type = ""
+        self.closes_connection = False
+        self.is_overdue = False
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the status line is on its way, so that nothing else can be answered."""
+        return self.status != 0
+
+
+def put_exchange(scope: Scope) -> Exchange:
+    """Begin the exchange of a request."""
+    exchange = scope[_KEY] = Exchange()
+    return exchange
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """Return the exchange of a request; a new one where the context layer is not in the stack."""
+    exchange: Exchange | None = scope.get(_KEY)
+    return put_exchange(scope) if exchange is None else exchange

@@ -1,0 +1,213 @@
+"""Serve an app with a real drain: uvicorn, driven by the state of the service."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import time
+from functools import partial
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.importer import ImportFromStringError, import_from_string
+
+from mysingle._kernel.asgi import App, Message
+from mysingle._kernel.errors import InvalidArgumentError, UnavailableError
+from mysingle._kernel.health import HealthRegistry, ServiceState
+from mysingle._kernel.logging import flush_logs, get_logger
+from mysingle._kernel.settings import CommonSettings, get_settings
+from mysingle.core.service import ServiceConfig
+
+__all__ = ["run"]
+
+CLUSTER_DRAIN_SECONDS = 5.0
+_KEEP_ALIVE_SECONDS = 75
+_SHUTDOWN_SECONDS = 10.0
+
+log = get_logger("mysingle.core")
+
+
+def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None = None) -> int:
+    """
+    Serve one app until SIGTERM or Ctrl-C, and return the exit code: 0 after a clean end, 1 when it could not start.
+
+    Probes answer from the first moment; other requests get 503 until the service is READY. On SIGTERM `/ready`
+    answers 503 at once while everything is still served for the drain delay; then the listener closes, requests in
+    flight finish (at most `SHUTDOWN_GRACE_SECONDS`), and resources close. A second signal ends the delay, a third
+    one the waiting.
+
+    Args:
+        app: the app, or `"package.module:name"`.
+        host, port: where to listen; port 0 takes a free one.
+        fd: a listening socket that another process shares with this one; it is used from READY on only.
+
+    Raises:
+        InvalidArgumentError: an app that cannot be imported, or that `create_fastapi_app` did not make.
+        UnavailableError: an address that cannot be listened on.
+    """
+    loaded = _load(app)
+    service, health = _parts_of(loaded)
+    settings = get_settings()
+    config = uvicorn.Config(
+        loaded,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=int(settings.SHUTDOWN_GRACE_SECONDS),
+    )
+    server = _DrainingServer(config, health, _drain_delay(service, settings), shares_socket=fd is not None)
+    listener = socket.socket(fileno=fd) if fd is not None else _listen(host, port)
+    try:
+        server.run([listener])
+    except SystemExit:  # uvicorn's way to say that the start failed; the log says why
+        server.exit_code = 1
+    flush_logs()
+    return server.exit_code
+
+
+def _load(app: Any) -> App:
+    if not isinstance(app, str):
+        return app  # type: ignore[no-any-return]  # checked by _parts_of
+    sys.path.insert(0, "")
+    try:
+        return import_from_string(app)  # type: ignore[no-any-return]  # checked by _parts_of
+    except ImportFromStringError as error:
+        raise InvalidArgumentError(f"{app!r} cannot be imported: {error}", reason="APP_NOT_FOUND") from error
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnavailableError(f"cannot listen on {host}:{port}: {reason}", reason="ADDRESS_IN_USE") from error
+
+
+def _parts_of(app: App) -> tuple[ServiceConfig, HealthRegistry]:
+    state = getattr(app, "state", None)
+    service, health = getattr(state, "service_config", None), getattr(state, "health", None)
+    if not isinstance(service, ServiceConfig) or not isinstance(health, HealthRegistry):
+        raise InvalidArgumentError(
+            "mysingle serves apps that create_fastapi_app made; use uvicorn for others", reason="APP_NOT_OURS"
+        )
+    return service, health
+
+
+def _drain_delay(service: ServiceConfig, settings: CommonSettings) -> float:
+    for chosen in (service.drain_delay_seconds, settings.DRAIN_DELAY_SECONDS):
+        if chosen is not None:
+            return chosen
+    in_cluster = settings.KUBERNETES_SERVICE_HOST is not None or settings.is_production
+    return CLUSTER_DRAIN_SECONDS if in_cluster else 0.0
+
+
+class _DrainingServer(uvicorn.Server):
+    """Uvicorn with our signals: the first one drains, and only then does it stop listening."""
+
+    def __init__(
+        self, config: uvicorn.Config, health: HealthRegistry, drain_delay_seconds: float, *, shares_socket: bool
+    ) -> None:
+        super().__init__(config)
+        self.exit_code = 0
+        self._health = health
+        self._drain_delay_seconds = drain_delay_seconds
+        self._drain_ends: float | None = None
+        config.load()
+        lifespan = _BackgroundLifespan(config.loaded_app, health, waits=shares_socket)
+        config.lifespan_class = lambda _: lifespan
+        self._life = lifespan
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal: drain, then hurry, then leave."""
+        if self.should_exit:
+            self.force_exit = True
+        elif self._drain_ends is not None or self._health.state is not ServiceState.READY:
+            self.should_exit = True
+        else:
+            self._health.enter(ServiceState.DRAINING)
+            self._drain_ends = time.monotonic() + self._drain_delay_seconds
+            log.info("service.draining", signal=signal.Signals(sig).name, delay_s=self._drain_delay_seconds)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look, ten times a second, whether the drain is over or the start has failed."""
+        if self._drain_ends is not None and time.monotonic() >= self._drain_ends:
+            self.should_exit = True
+        if self._life.should_exit:
+            self.exit_code = 1
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say where; the lifespan's first step, just scheduled, sets up the log before that."""
+        await super().startup(sockets)
+        host, port = (sockets or [])[0].getsockname()[:2]
+        asyncio.get_running_loop().call_soon(partial(log.info, "service.listening", url=f"http://{host}:{port}"))
+
+
+class _BackgroundLifespan:
+    """
+    The lifespan protocol behind an open listener, so that probes answer while a database is still away.
+
+    With `waits`, the listener opens after start-up instead: who shares a socket must not take requests too early.
+    """
+
+    def __init__(self, app: App, health: HealthRegistry, *, waits: bool) -> None:
+        self.state: dict[str, Any] = {}
+        self.should_exit = False
+        self._app = app
+        self._health = health
+        self._waits = waits
+        self._started = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._asked = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def startup(self) -> None:
+        """Begin the start."""
+        self._health.enter(ServiceState.STARTING)
+        self._task = asyncio.create_task(self._live(), name="lifespan")
+        if self._waits:
+            await self._started.wait()
+
+    async def shutdown(self) -> None:
+        """End what has begun: a start that is still going on is given up."""
+        if self._task is None:
+            return
+        self._stopping.set()
+        if not self._started.is_set():
+            self._task.cancel()
+        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(_SHUTDOWN_SECONDS):
+                await self._task
+
+    async def _live(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        try:
+            await self._app(scope, self._receive, self._send)
+        except Exception as error:  # the failure itself came as a message, unless there was none
+            if not self.should_exit and not self._stopping.is_set():
+                self._fail(repr(error))
+        finally:
+            self._started.set()
+
+    async def _receive(self) -> Message:
+        if not self._asked:
+            self._asked = True
+            return {"type": "lifespan.startup"}
+        await self._stopping.wait()
+        return {"type": "lifespan.shutdown"}
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "lifespan.startup.failed":
+            self._fail(str(message.get("message", "")))
+        self._started.set()
+
+    def _fail(self, message: str) -> None:
+        self.should_exit = True
+        log.critical("service.start_failed", reason=message)

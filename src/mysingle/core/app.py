@@ -1,0 +1,41 @@
+"""The app factory: one call from a configuration to a service."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mysingle._kernel.extras import require
+from mysingle.core.service import ServiceConfig
+
+if TYPE_CHECKING:
+    from beanie import Document
+    from fastapi import FastAPI
+
+__all__ = ["create_fastapi_app"]
+
+
+def create_fastapi_app(
+    service_config: ServiceConfig | None = None,
+    document_models: "Sequence[type[Document]] | None" = None,
+    *,
+    config: ServiceConfig | None = None,
+) -> "FastAPI":
+    """
+    Return the FastAPI app of a service: context, logs, metrics, errors, authentication, health and databases.
+
+    Args:
+        service_config: from `create_service_config`; `config` is another name for it.
+        document_models: the Beanie documents of this service. Without any, and without audit, it needs no MongoDB.
+
+    Raises:
+        TypeError: no configuration, or two. ValueError: documents although the database is off.
+        SettingsError: settings that cannot be read. MissingExtraError: no `mysingle[web]`.
+    """
+    require("web", "create_fastapi_app")
+    chosen = service_config or config
+    if chosen is None or (service_config and config):
+        raise TypeError("create_fastapi_app needs one configuration: create_fastapi_app(service_config=config)")
+    if document_models and not chosen.enable_database:
+        raise ValueError("document_models need a database, but the configuration says enable_database=False")
+    from mysingle.core._assemble import assemble
+
+    return assemble(chosen, tuple(document_models or ()))
