@@ -41,6 +41,7 @@ class _Sink:
     render: Callable[[LogRecord], bytes]
     writer: LogWriter
     level: int
+    wanted: tuple[object, ...]
 
 
 _sink: _Sink | None = None
@@ -56,7 +57,9 @@ def setup_logging(
     log_file: Path | None = None,
 ) -> None:
     """
-    Send structlog and the standard library's loggers through one pipeline; calling it again replaces the set-up.
+    Send structlog and the standard library's loggers through one pipeline.
+
+    Calling it again with other arguments replaces the set-up; with the same ones it does nothing.
 
     Args:
         service_name, service_version, environment: stand in every record (`service.name` …).
@@ -71,6 +74,9 @@ def setup_logging(
     level = logging.getLevelNamesMapping().get(log_level.upper())
     if level is None:
         raise ValueError(f"log_level {log_level!r} is unknown; use DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    wanted = (service_name, level, environment, service_version, log_format, log_file)
+    if _sink is not None and _sink.wanted == wanted:
+        return
     stream: BinaryIO = log_file.open("ab") if log_file else sys.stdout.buffer
     if log_format is None:
         log_format = "console" if environment != "production" and not log_file and sys.stdout.isatty() else "json"
@@ -82,7 +88,7 @@ def setup_logging(
     }
     inside = json.dumps({key: value for key, value in resource.items() if value})[1:-1]
     render = partial(json_line, resource=inside) if log_format == "json" else console.line
-    previous, _sink = _sink, _Sink(render, LogWriter(stream), level)
+    previous, _sink = _sink, _Sink(render, LogWriter(stream), level, wanted)
     if previous is None:
         atexit.register(flush_logs)
     else:

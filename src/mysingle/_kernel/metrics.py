@@ -12,6 +12,7 @@ from prometheus_client import (
     Metric,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     multiprocess,
     values,
 )
@@ -33,7 +34,7 @@ class ProcessMetrics:
     """What all apps of one process share: caches, the log, the event loop, the process itself."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry(auto_describe=False)
+        self.registry = registry = _new_registry()
         if not is_multiprocess():
             ProcessCollector(registry=registry)
             PlatformCollector(registry=registry)
@@ -63,7 +64,7 @@ class ServiceMetrics:
     """What one app measures of itself. Two apps in one process never share a registry."""
 
     def __init__(self, service_name: str, service_version: str) -> None:
-        self.registry = registry = CollectorRegistry(auto_describe=False)
+        self.registry = registry = _new_registry()
         self._http_duration = Histogram(
             "http_server_request_duration_seconds",
             "Duration of HTTP server requests.",
@@ -151,6 +152,11 @@ class ServiceMetrics:
         merged = CollectorRegistry(auto_describe=False)
         multiprocess.MultiProcessCollector(merged)  # type: ignore[no-untyped-call]  # the library leaves it untyped
         return (merged,)
+
+
+def _new_registry() -> CollectorRegistry:
+    disable_created_metrics()  # a series of birthdays beside every counter and histogram doubles what is scraped
+    return CollectorRegistry(auto_describe=False)
 
 
 class _Scrape(CollectorRegistry):

@@ -26,6 +26,18 @@ _REDIS = "redis"
 log = get_logger("mysingle.core")
 
 
+def set_up_logging(config: ServiceConfig, settings: CommonSettings) -> None:
+    """Send this process's log where the settings say; doing it again changes nothing."""
+    setup_logging(
+        settings.SERVICE_NAME or config.service_name,
+        settings.LOG_LEVEL,
+        settings.environment,
+        service_version=config.service_version,
+        log_format=settings.LOG_FORMAT or ("json" if settings.is_production else None),
+        log_file=settings.LOG_FILE,
+    )
+
+
 class ServiceLifespan:
     """
     The lifespan of one app: resources are open before the service's own lifespan begins, and closed after it ends.
@@ -68,7 +80,7 @@ class ServiceLifespan:
     @asynccontextmanager
     async def __call__(self, app: Any) -> AsyncIterator[Mapping[str, Any]]:
         """Live: everything before the yield is start-up, everything behind it the end."""
-        self._set_up_logging()
+        set_up_logging(self._config, self._settings)
         self._guard()
         self._health.enter(ServiceState.STARTING)
         log.info("service.starting", resources=[resource.name for resource in self._resources])
@@ -85,17 +97,6 @@ class ServiceLifespan:
 
     def _own_lifespan(self, app: Any) -> AbstractAsyncContextManager[Mapping[str, Any] | None]:
         return self._config.lifespan(app) if self._config.lifespan else nullcontext()
-
-    def _set_up_logging(self) -> None:
-        settings = self._settings
-        setup_logging(
-            settings.SERVICE_NAME or self._config.service_name,
-            settings.LOG_LEVEL,
-            settings.environment,
-            service_version=self._config.service_version,
-            log_format=settings.LOG_FORMAT or ("json" if settings.is_production else None),
-            log_file=settings.LOG_FILE,
-        )
 
     def _guard(self) -> None:
         """Refuse what is unsafe under production rules; complain about it elsewhere."""

@@ -6,7 +6,6 @@ import signal
 import socket
 import sys
 import time
-from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -18,6 +17,7 @@ from mysingle._kernel.errors import InvalidArgumentError, UnavailableError
 from mysingle._kernel.health import HealthRegistry, ServiceState
 from mysingle._kernel.logging import flush_logs, get_logger
 from mysingle._kernel.settings import CommonSettings, get_settings
+from mysingle.core._lifespan import set_up_logging
 from mysingle.core.service import ServiceConfig
 
 __all__ = ["run"]
@@ -50,6 +50,7 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
     loaded = _load(app)
     service, health = _parts_of(loaded)
     settings = get_settings()
+    set_up_logging(service, settings)
     config = uvicorn.Config(
         loaded,
         host=host,
@@ -144,10 +145,10 @@ class _DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, and say where; the lifespan's first step, just scheduled, sets up the log before that."""
+        """Begin to listen, and say where."""
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
-        asyncio.get_running_loop().call_soon(partial(log.info, "service.listening", url=f"http://{host}:{port}"))
+        log.info("service.listening", url=f"http://{host}:{port}")
 
 
 class _BackgroundLifespan:

@@ -1,0 +1,1 @@
+"""A service that keeps the trading strategies of its users."""

@@ -1,0 +1,93 @@
+"""External routes: what users do. Internal route: what other services trigger."""
+
+from typing import Annotated
+
+from beanie import PydanticObjectId
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+
+from app.models import Strategy, StrategyIn, StrategyOut, StrategyPage
+from mysingle.auth import get_current_active_verified_user
+from mysingle.core import get_logger
+from mysingle.core.config import settings
+from mysingle.core.errors import NotFoundError
+from mysingle.database import JsonCodec, create_service_cache
+
+router = APIRouter(prefix="/strategies", tags=["strategies"])
+cache = create_service_cache("strategy", settings.REDIS_DB_STRATEGY, codec=JsonCodec(model=StrategyOut))
+log = get_logger(__name__)
+
+
+class Started(BaseModel):
+    """The answer of the internal start route."""
+
+    id: str
+    status: str
+
+
+@router.post("", status_code=201)
+async def create_strategy(body: StrategyIn, request: Request) -> StrategyOut:
+    """Create a strategy of the caller."""
+    user = get_current_active_verified_user(request)
+    strategy = await Strategy(user_id=user.id, **body.model_dump()).insert()
+    log.info("strategy.created", strategy_id=str(strategy.id))
+    return StrategyOut.model_validate(strategy)
+
+
+@router.get("")
+async def list_strategies(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: PydanticObjectId | None = None,
+) -> StrategyPage:
+    """List the caller's strategies, oldest first; `cursor` continues after the last one seen."""
+    user = get_current_active_verified_user(request)
+    after = {"_id": {"$gt": cursor}} if cursor else {}
+    found = await Strategy.find_owned(user, after).sort("_id").limit(limit + 1).to_list()
+    items = [StrategyOut.model_validate(strategy) for strategy in found[:limit]]
+    return StrategyPage(items=items, next_cursor=items[-1].id if len(found) > limit else None)
+
+
+@router.get("/{strategy_id}")
+async def read_strategy(strategy_id: str, request: Request) -> StrategyOut:
+    """Read one strategy, from the cache when it is there."""
+    user = get_current_active_verified_user(request)
+
+    async def load() -> StrategyOut:
+        return StrategyOut.model_validate(await Strategy.require_owned(strategy_id, user))
+
+    strategy = await cache.get_or_set(strategy_id, load, ttl=600)
+    if strategy.user_id != user.id:
+        raise NotFoundError("Strategy not found")
+    return strategy
+
+
+@router.put("/{strategy_id}")
+async def update_strategy(strategy_id: str, body: StrategyIn, request: Request) -> StrategyOut:
+    """Replace what a user may change."""
+    user = get_current_active_verified_user(request)
+    strategy = await Strategy.require_owned(strategy_id, user)
+    await strategy.set(body.model_dump())
+    await cache.delete(strategy_id)
+    return StrategyOut.model_validate(strategy)
+
+
+@router.delete("/{strategy_id}", status_code=204)
+async def delete_strategy(strategy_id: str, request: Request) -> Response:
+    """Delete one strategy."""
+    user = get_current_active_verified_user(request)
+    if not await Strategy.delete_owned(strategy_id, user):
+        raise NotFoundError("Strategy not found")
+    await cache.delete(strategy_id)
+    return Response(status_code=204)
+
+
+@router.post("/{strategy_id}/start")
+async def start_strategy(strategy_id: str, request: Request) -> Started:
+    """Start a strategy (internal: the gateway does not route it)."""
+    user = get_current_active_verified_user(request)
+    strategy = await Strategy.require_owned(strategy_id, user)
+    await strategy.set({"status": "running"})
+    await cache.delete(strategy_id)
+    log.info("strategy.started", strategy_id=strategy_id)
+    return Started(id=strategy_id, status=strategy.status)
