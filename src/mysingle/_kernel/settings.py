@@ -125,7 +125,7 @@ class MongoSettings(BaseSettings):
     MONGODB_MAX_POOL_SIZE: PositiveInt = 100
     MONGODB_CONNECT_TIMEOUT_MS: PositiveInt = 3_000
     MONGODB_SERVER_SELECTION_TIMEOUT_MS: PositiveInt = 3_000
-    MONGODB_TIMEOUT_MS: PositiveInt = 10_000
+    MONGODB_TIMEOUT_MS: PositiveInt = 5_000
 
     @property
     def mongodb_url(self) -> str:

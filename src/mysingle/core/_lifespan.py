@@ -65,7 +65,8 @@ class ServiceLifespan:
         self._resources = tuple(self._choose_resources())
 
     def _make_mongo(self, document_models: tuple[type[Any], ...]) -> "database.MongoResource":
-        return database.MongoResource(self._config.database_name, document_models, self._settings)
+        config = self._config
+        return database.MongoResource(config.database_name, document_models, self._settings, config.service_name)
 
     def _make_audit_log(self) -> AuditLog:
         mongo = self._mongo

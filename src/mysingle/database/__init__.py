@@ -1,0 +1,72 @@
+"""MongoDB documents, Redis caches and DuckDB files for services. Importing it loads no driver."""
+
+from typing import TYPE_CHECKING
+
+from mysingle._kernel.extras import lazy_exports
+
+if TYPE_CHECKING:
+    from mysingle.database._cache import BaseRedisCache
+    from mysingle.database._codec import BytesCodec, Codec, CodecError, JsonCodec, MsgpackCodec, ProtobufCodec
+    from mysingle.database._factories import create_grpc_cache, create_service_cache, create_user_cache
+    from mysingle.database._redis import RedisClientManager, get_redis_client, get_redis_manager, reset_redis_manager
+    from mysingle.database._redis_config import RedisConfig
+    from mysingle.database.audit import MongoAuditSink
+    from mysingle.database.documents import (
+        BaseDoc,
+        BaseDocument,
+        BaseDocumentWithUserId,
+        BaseDocWithUserId,
+        BaseResponseSchema,
+        BaseTimeDoc,
+        BaseTimeDocument,
+        BaseTimeDocWithUserId,
+    )
+    from mysingle.database.duckdb import BaseDuckDBManager
+    from mysingle.database.mongo import MongoResource, init_mongo
+
+__all__ = [
+    "BaseDoc",
+    "BaseDocWithUserId",
+    "BaseDocument",
+    "BaseDocumentWithUserId",
+    "BaseDuckDBManager",
+    "BaseRedisCache",
+    "BaseResponseSchema",
+    "BaseTimeDoc",
+    "BaseTimeDocWithUserId",
+    "BaseTimeDocument",
+    "BytesCodec",
+    "Codec",
+    "CodecError",
+    "JsonCodec",
+    "MongoAuditSink",
+    "MongoResource",
+    "MsgpackCodec",
+    "ProtobufCodec",
+    "RedisClientManager",
+    "RedisConfig",
+    "create_grpc_cache",
+    "create_service_cache",
+    "create_user_cache",
+    "get_redis_client",
+    "get_redis_manager",
+    "init_mongo",
+    "reset_redis_manager",
+]
+
+_MODULES = {
+    "._cache": "BaseRedisCache",
+    "._codec": "BytesCodec Codec CodecError JsonCodec MsgpackCodec ProtobufCodec",
+    "._factories": "create_grpc_cache create_service_cache create_user_cache",
+    "._redis": "RedisClientManager get_redis_client get_redis_manager reset_redis_manager",
+    "._redis_config": "RedisConfig",
+    ".audit": "MongoAuditSink",
+    ".documents": "BaseDoc BaseDocWithUserId BaseDocument BaseDocumentWithUserId BaseResponseSchema BaseTimeDoc "
+    "BaseTimeDocWithUserId BaseTimeDocument",
+    ".duckdb": "BaseDuckDBManager",
+    ".mongo": "MongoResource init_mongo",
+}
+
+__getattr__, __dir__ = lazy_exports(
+    __name__, {name: module for module, names in _MODULES.items() for name in names.split()}, extra="database"
+)

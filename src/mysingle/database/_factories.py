@@ -1,0 +1,60 @@
+"""The caches that the guide recommends, each in the database of its purpose. Making one touches no network."""
+
+from typing import Any, TypeVar, overload
+
+from mysingle._kernel.settings import get_settings
+from mysingle.database._cache import BaseRedisCache
+from mysingle.database._codec import Codec
+
+__all__ = ["create_grpc_cache", "create_service_cache", "create_user_cache"]
+
+T = TypeVar("T")
+
+
+@overload
+def create_user_cache(ttl: int = 300) -> BaseRedisCache[Any]: ...
+@overload
+def create_user_cache(ttl: int = 300, *, codec: Codec[T]) -> BaseRedisCache[T]: ...
+def create_user_cache(ttl: int = 300, *, codec: Codec[Any] | None = None) -> BaseRedisCache[Any]:
+    """Return the cache of users, keys `user:{user_id}` in `REDIS_DB_USER`; `ttl` in seconds."""
+    return BaseRedisCache(key_prefix="user", default_ttl=ttl, redis_db=get_settings().REDIS_DB_USER, codec=codec)
+
+
+@overload
+def create_grpc_cache(service_name: str, ttl: int = 3600) -> BaseRedisCache[Any]: ...
+@overload
+def create_grpc_cache(service_name: str, ttl: int = 3600, *, codec: Codec[T]) -> BaseRedisCache[T]: ...
+def create_grpc_cache(service_name: str, ttl: int = 3600, *, codec: Codec[Any] | None = None) -> BaseRedisCache[Any]:
+    """
+    Return the cache of gRPC responses, keys `grpc:{service_name}:{method}:{hash}` in `REDIS_DB_GRPC`.
+
+    The caller's keys are `{method}:{hash}`; `ttl` in seconds.
+
+    Raises:
+        ValueError: an empty service name.
+    """
+    if not service_name:
+        raise ValueError("create_grpc_cache needs the name of the service")
+    return BaseRedisCache(
+        key_prefix=f"grpc:{service_name}", default_ttl=ttl, redis_db=get_settings().REDIS_DB_GRPC, codec=codec
+    )
+
+
+@overload
+def create_service_cache(service_name: str, db_constant: int, ttl: int = 3600) -> BaseRedisCache[Any]: ...
+@overload
+def create_service_cache(
+    service_name: str, db_constant: int, ttl: int = 3600, *, codec: Codec[T]
+) -> BaseRedisCache[T]: ...
+def create_service_cache(
+    service_name: str, db_constant: int, ttl: int = 3600, *, codec: Codec[Any] | None = None
+) -> BaseRedisCache[Any]:
+    """
+    Return a cache of a service, keys `{service_name}:{key}`.
+
+    Args:
+        service_name: the prefix of the keys.
+        db_constant: `settings.REDIS_DB_*` or a `RedisDB`, never a number in the code.
+        ttl: seconds until a value expires.
+    """
+    return BaseRedisCache(key_prefix=service_name, default_ttl=ttl, redis_db=db_constant, codec=codec)
