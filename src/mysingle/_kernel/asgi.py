@@ -1,9 +1,9 @@
-"""The shapes of ASGI 3, and the one thing every middleware asks of a scope: its path."""
+"""The shapes of ASGI 3, and what every middleware asks of a scope: its path and its headers."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-__all__ = ["App", "Message", "Receive", "Scope", "Send", "route_path"]
+__all__ = ["App", "Message", "Receive", "Scope", "Send", "header_map", "route_path"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -19,3 +19,18 @@ def route_path(scope: Scope) -> str:
     if root and path.startswith(root) and path[len(root) :].startswith("/"):
         return path[len(root) :]
     return path
+
+
+def header_map(scope: Scope) -> dict[bytes, bytes]:
+    """
+    Return the headers by lower-case name, made once a request; of a repeated header the last value.
+
+    Where a repetition matters, compare its length with that of `scope["headers"]`.
+    """
+    headers: dict[bytes, bytes] | None = scope.get(_HEADERS)
+    if headers is None:
+        headers = scope[_HEADERS] = dict(scope["headers"])
+    return headers
+
+
+_HEADERS = "mysingle.headers"

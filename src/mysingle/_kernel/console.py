@@ -1,17 +1,33 @@
 """How a log record looks to a person at a terminal: one line, coloured, the trace below it."""
 
 import sys
+from collections.abc import Mapping
 
-from mysingle._kernel.log_record import SEVERITIES, LogRecord, context_values, timestamp
+from mysingle._kernel.context import RequestContext
+from mysingle._kernel.log_record import SEVERITIES, LogRecord, LogTemplate, context_values, timestamp
 
-__all__ = ["line"]
+__all__ = ["ConsoleFormat"]
 
 _COLOURS = {"DEBUG": "36", "INFO": "32", "WARN": "33", "ERROR": "31", "FATAL": "1;31"}
 _HIDDEN_PREFIXES = ("exception.", "code.", "logger.", "event_name", "request_id", "span_id", "trace_flags")
 
 
-def line(record: LogRecord) -> bytes:
-    """Return one record as text: clock, level, what happened, then its values. Control characters are escaped."""
+class ConsoleFormat:
+    """One line of text for each record; the same methods as `JsonFormat`."""
+
+    def line(self, record: LogRecord) -> bytes:
+        """Return one record as text: clock, level, what happened, then its values. Control characters are escaped."""
+        return _line(record)
+
+    def templated(
+        self, template: LogTemplate, at: float, context: RequestContext, values: Mapping[str, str | float | None]
+    ) -> bytes:
+        """Return the line of a record made from a template."""
+        present = {key: value for key, value in values.items() if value is not None}
+        return _line(LogRecord(at, template.level, template.body, context, {**template.constants, **present}))
+
+
+def _line(record: LogRecord) -> bytes:
     is_colourful = sys.stdout.isatty()
     severity = SEVERITIES[record.level][0]
     values = {**record.attributes, **context_values(record.context)}

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from mysingle._kernel.identity import AuthenticatedUser
 
@@ -16,13 +15,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestContext:
+class RequestContext(NamedTuple):
     """
     What travels with a request. Outside of a request every field is None.
 
     `correlation_id` names a business action over services, retries and jobs; `request_id` names this one request.
     `traceparent` is the W3C header as received. `deadline` is a `time.monotonic()` instant of this process.
+    A named tuple, because one is made for every request, and a frozen dataclass takes three times as long.
     """
 
     correlation_id: str | None = None
@@ -57,16 +56,9 @@ class RequestContext:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
 
-def with_user(context: RequestContext, user: AuthenticatedUser) -> RequestContext:
-    """Return the context with its caller known; spelled out, because `dataclasses.replace` costs four times as much."""
-    return RequestContext(
-        correlation_id=context.correlation_id,
-        request_id=context.request_id,
-        traceparent=context.traceparent,
-        tracestate=context.tracestate,
-        user=user,
-        deadline=context.deadline,
-    )
+def with_user(context: RequestContext, user: AuthenticatedUser | None) -> RequestContext:
+    """Return the context with its caller known."""
+    return RequestContext(*context[:4], user, context.deadline)
 
 
 _EMPTY = RequestContext()

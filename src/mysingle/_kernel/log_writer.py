@@ -3,9 +3,8 @@
 import os
 import threading
 import time
-from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from mysingle._kernel.metrics import process_metrics
 
@@ -16,7 +15,22 @@ _GATHER_SECONDS = 0.02  # every wake-up of the thread takes the GIL from the eve
 _MAX_BATCH = 5_000
 
 
-Record = bytes | Callable[[], bytes]
+class _Process:
+    """Which process this is; a forked child is another one. Cheaper to compare than a pid, which is a system call."""
+
+    generation: ClassVar[object] = object()
+    _is_watching: ClassVar[bool] = False
+
+    @classmethod
+    def watch(cls) -> object:
+        if not cls._is_watching:
+            cls._is_watching = True
+            os.register_at_fork(after_in_child=cls._renew)
+        return cls.generation
+
+    @classmethod
+    def _renew(cls) -> None:
+        cls.generation = object()
 
 
 class LogWriter:
@@ -24,21 +38,20 @@ class LogWriter:
     Writes records to a stream in batches, from one background thread.
 
     `write` never blocks: when the queue is full, the record is dropped and counted in `mysingle_log_dropped_total`.
-    Lines may be made here, in the thread: a batch of them in one go costs a third of making each between requests.
     A stream that fails (a full disk, a closed pipe) drops its records in the same way. The owner calls `close`.
     """
 
     def __init__(self, stream: BinaryIO, max_records: int = MAX_QUEUED_RECORDS) -> None:
         self._stream = stream
         self._max_records = max_records
-        self._queue: SimpleQueue[Record | threading.Event] = SimpleQueue()
+        self._queue: SimpleQueue[bytes | threading.Event] = SimpleQueue()
         self._start_lock = threading.Lock()
-        self._pid = 0
+        self._generation: object = None
         self._closed = False
 
-    def write(self, record: Record) -> None:
-        """Hand over one line with its line break, or a function that makes it from values that never change."""
-        if self._pid != os.getpid():
+    def write(self, record: bytes) -> None:
+        """Hand over one line, with its line break."""
+        if self._generation is not _Process.generation:
             self._start()
         if self._queue.qsize() >= self._max_records:
             process_metrics().log_dropped.inc()
@@ -47,7 +60,7 @@ class LogWriter:
 
     def flush(self, timeout_seconds: float = 2.0) -> bool:
         """Wait until everything handed over so far is written; False when that took too long."""
-        if self._pid != os.getpid():
+        if self._generation is not _Process.generation:
             return True
         done = threading.Event()
         self._queue.put(done)
@@ -62,9 +75,9 @@ class LogWriter:
     def _start(self) -> None:
         """Start the thread; again in a forked child, where the parent's does not run and its records are its own."""
         with self._start_lock:
-            if self._pid != os.getpid():
+            if self._generation is not _Process.generation:
                 self._queue = SimpleQueue()
-                self._pid = os.getpid()
+                self._generation = _Process.watch()
                 threading.Thread(target=self._run, name="mysingle-log", daemon=True).start()
 
     def _run(self) -> None:
@@ -74,14 +87,14 @@ class LogWriter:
                 time.sleep(_GATHER_SECONDS)
             self._write_batch(first)
 
-    def _write_batch(self, first: Record | threading.Event) -> None:
+    def _write_batch(self, first: bytes | threading.Event) -> None:
         batch = [first]
         while len(batch) < _MAX_BATCH:
             try:
                 batch.append(self._queue.get_nowait())
             except Empty:
                 break
-        self._write_lines([_line(item) for item in batch if not isinstance(item, threading.Event)])
+        self._write_lines([item for item in batch if isinstance(item, bytes)])
         for item in batch:
             if isinstance(item, threading.Event):
                 item.set()
@@ -94,7 +107,3 @@ class LogWriter:
             self._stream.flush()
         except (OSError, ValueError):
             process_metrics().log_dropped.inc(len(lines))
-
-
-def _line(record: Record) -> bytes:
-    return record if isinstance(record, bytes) else record()

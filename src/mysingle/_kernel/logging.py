@@ -1,7 +1,6 @@
 """Structured logs: one pipeline from structlog and the standard library to one line a record, off the event loop."""
 
 import atexit
-import json
 import logging
 import os
 import re
@@ -9,17 +8,16 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 import structlog
 
-from mysingle._kernel import console
+from mysingle._kernel.console import ConsoleFormat
 from mysingle._kernel.context import current_context
-from mysingle._kernel.log_record import SEVERITIES, LogRecord, context_values, json_line
+from mysingle._kernel.log_record import SEVERITIES, JsonFormat, LogRecord, LogTemplate, context_values
 from mysingle._kernel.log_writer import LogWriter
 from mysingle._kernel.redaction import MASK, is_secret_key, redact, redact_text
 
@@ -38,7 +36,7 @@ Format = Literal["json", "console"]
 class _Sink:
     """Where records go, and what every one of them says about the process."""
 
-    render: Callable[[LogRecord], bytes]
+    format: JsonFormat | ConsoleFormat
     writer: LogWriter
     level: int
     wanted: tuple[object, ...]
@@ -86,9 +84,9 @@ def setup_logging(
         "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
         "deployment.environment.name": environment,
     }
-    inside = json.dumps({key: value for key, value in resource.items() if value})[1:-1]
-    render = partial(json_line, resource=inside) if log_format == "json" else console.line
-    previous, _sink = _sink, _Sink(render, LogWriter(stream), level, wanted)
+    stated = {key: value for key, value in resource.items() if value}
+    chosen = JsonFormat(stated) if log_format == "json" else ConsoleFormat()
+    previous, _sink = _sink, _Sink(chosen, LogWriter(stream), level, wanted)
     if previous is None:
         atexit.register(flush_logs)
     else:
@@ -111,17 +109,15 @@ def flush_logs(timeout_seconds: float = 2.0) -> None:
         _sink.writer.flush(timeout_seconds)
 
 
-def emit(level: str, body: str, attributes: Mapping[str, Any]) -> None:
+def emit(template: LogTemplate, values: Mapping[str, str | float | None]) -> None:
     """
-    Write one record whose attributes are known to be clean; the short way for the access log.
+    Write one record made from a template; the short way for the access log.
 
-    The caller has redacted what came from outside, and changes nothing afterwards: the line is made later, in the
-    writer's thread. Nothing happens before `setup_logging`, or below its level.
+    The caller has redacted what came from outside. Nothing happens before `setup_logging`, or below its level.
     """
     sink = _sink
-    if sink is not None and sink.level <= _LEVELS[level]:
-        record = LogRecord(time.time(), level, body, current_context(), attributes)
-        sink.writer.write(partial(sink.render, record))
+    if sink is not None and sink.level <= _LEVELS[template.level]:
+        sink.writer.write(sink.format.templated(template, time.time(), current_context(), values))
 
 
 def _configure_structlog(level: int) -> None:
@@ -161,7 +157,7 @@ def _line(level: str, body: str, values: Mapping[str, Any], exc_info: object) ->
             attributes[key] = MASK if is_secret_key(key) else redact(value)
     if exc_info:
         attributes.update(_exception(exc_info))
-    return _sink.render(LogRecord(time.time(), level, redact_text(body[:_MAX_TEXT]), context, attributes))
+    return _sink.format.line(LogRecord(time.time(), level, redact_text(body[:_MAX_TEXT]), context, attributes))
 
 
 def _exception(exc_info: object) -> dict[str, str]:

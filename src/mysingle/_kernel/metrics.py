@@ -60,6 +60,22 @@ class ProcessMetrics:
         )
 
 
+class ActiveRequests:
+    """A plain count that its gauge reads at a scrape; within one process the gauge's lock is not needed."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, gauge: Gauge) -> None:
+        self.count = 0
+        gauge.set_function(lambda: self.count)
+
+    def inc(self) -> None:
+        self.count += 1
+
+    def dec(self) -> None:
+        self.count -= 1
+
+
 class ServiceMetrics:
     """What one app measures of itself. Two apps in one process never share a registry."""
 
@@ -111,35 +127,26 @@ class ServiceMetrics:
             registry=registry,
         )
         info.labels(service_name, service_version).set(1)
-        self._durations: dict[tuple[str, str, int, str, str], Histogram] = {}
-        self._actives: dict[tuple[str, str], Gauge] = {}
+        self._actives: dict[tuple[str, str], ActiveRequests | Gauge] = {}
 
-    def http_active(self, method: str, scheme: str) -> Gauge:
-        """Return the gauge of requests in flight for one method and scheme."""
-        key = (method, scheme)
-        gauge = self._actives.get(key)
-        if gauge is None:
-            gauge = self._http_active.labels(bounded_method(method), bounded_scheme(scheme))
-            if method in _METHODS and len(self._actives) < len(_METHODS) * 4:
-                self._actives[key] = gauge
-        return gauge
+    def http_active(self, method: str, scheme: str) -> "ActiveRequests | Gauge":
+        """Return what counts the requests in flight for one method and scheme, with `inc` and `dec`."""
+        key = (bounded_method(method), bounded_scheme(scheme))
+        active = self._actives.get(key)
+        if active is None:
+            gauge = self._http_active.labels(*key)
+            active = self._actives[key] = gauge if is_multiprocess() else ActiveRequests(gauge)
+        return active
 
-    def observe_http(
-        self, method: str, route: str, status: int, scheme: str, error_type: str, seconds: float, trace_id: str | None
-    ) -> None:
+    def http_duration(self, method: str, route: str, status: int, scheme: str, error_type: str) -> Histogram:
         """
-        Count one request and its duration.
+        Return the histogram of request durations in seconds for one set of labels; hold on to it, it is costly to find.
 
-        `route` is a template or `OTHER`, never a path. `trace_id` becomes the exemplar of the bucket;
-        pass it only for a sampled trace, so that the link leads somewhere.
+        `route` is a template or `OTHER`, never a path. An exemplar's `trace_id` belongs to a sampled trace, so that
+        the link leads somewhere.
         """
-        method = bounded_method(method)
-        key = (method, route, status, scheme, error_type)
-        child = self._durations.get(key)
-        if child is None:
-            child = self._http_duration.labels(method, route, str(status), bounded_scheme(scheme), error_type)
-            self._durations[key] = child
-        child.observe(seconds, {"trace_id": trace_id} if trace_id else None)
+        labels = (bounded_method(method), route, str(status), bounded_scheme(scheme), error_type)
+        return self._http_duration.labels(*labels)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the scrape and its content type: OpenMetrics when `accept` asks for it, Prometheus text otherwise."""
@@ -155,7 +162,7 @@ class ServiceMetrics:
 
 
 def _new_registry() -> CollectorRegistry:
-    disable_created_metrics()  # a series of birthdays beside every counter and histogram doubles what is scraped
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a series of birthdays beside every counter and histogram doubles what is scraped
     return CollectorRegistry(auto_describe=False)
 
 

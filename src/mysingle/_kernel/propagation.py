@@ -3,7 +3,7 @@
 import random
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from mysingle._kernel.context import RequestContext
 
@@ -63,7 +63,7 @@ _ID = re.compile(rb"[A-Za-z0-9._:#-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _MAX_TRACESTATE = 512
 _LOW_62 = (1 << 62) - 1
-_CORRELATION_RANK = {name.lower().encode(): rank for rank, name in enumerate(CORRELATION_HEADERS)}
+_CORRELATION_NAMES = tuple(name.lower().encode() for name in CORRELATION_HEADERS)
 _REQUEST_ID = HEADER_REQUEST_ID.lower().encode()
 _TRACEPARENT_NAME = HEADER_TRACEPARENT.encode()
 _TRACESTATE_NAME = HEADER_TRACESTATE.encode()
@@ -87,37 +87,33 @@ def clean_id(raw: bytes) -> str | None:
     return raw.decode("ascii") if _ID.fullmatch(raw) else None
 
 
-def from_headers(headers: Iterable[tuple[bytes, bytes]], deadline: float | None = None) -> RequestContext:
+def from_headers(headers: Mapping[bytes, bytes], deadline: float | None = None) -> RequestContext:
     """
-    Read the context of an HTTP request from raw ASGI headers (lower-case names).
+    Read the context of an HTTP request from its headers by lower-case name.
 
     A missing or ill-formed correlation id is replaced by a new one; an ill-formed `traceparent` is dropped.
     Identity is not read here: that is the auth middleware's work, behind a proof.
     """
-    best, correlation_id = len(CORRELATION_HEADERS), None
-    request_id = traceparent = tracestate = None
-    for name, value in headers:
-        rank = _CORRELATION_RANK.get(name)
-        if rank is not None:
-            identifier = clean_id(value)
-            if identifier is None:
-                continue
-            if rank < best:
-                best, correlation_id = rank, identifier
-            if name == _REQUEST_ID:
-                request_id = identifier
-        elif name == _TRACEPARENT_NAME:
-            traceparent = value.decode("ascii") if _TRACEPARENT.fullmatch(value) else None
-        elif name == _TRACESTATE_NAME and len(value) <= _MAX_TRACESTATE and value.isascii():
-            tracestate = value.decode("ascii")
+    get = headers.get
+    correlation_id = None
+    for name in _CORRELATION_NAMES:
+        raw = get(name)
+        if raw is not None and (correlation_id := clean_id(raw)) is not None:
+            break
     correlation_id = correlation_id or new_id()
+    raw = get(_REQUEST_ID)
+    request_id = correlation_id if raw is None else clean_id(raw) or correlation_id
+    raw = get(_TRACEPARENT_NAME)
+    if raw is None or _TRACEPARENT.fullmatch(raw) is None:
+        return RequestContext(correlation_id, request_id, deadline=deadline)
     return RequestContext(
-        correlation_id=correlation_id,
-        request_id=request_id or correlation_id,
-        traceparent=traceparent,
-        tracestate=tracestate if traceparent else None,
-        deadline=deadline,
+        correlation_id, request_id, raw.decode("ascii"), _clean_tracestate(get(_TRACESTATE_NAME)), deadline=deadline
     )
+
+
+def _clean_tracestate(raw: bytes | None) -> str | None:
+    is_clean = raw is not None and len(raw) <= _MAX_TRACESTATE and raw.isascii() and raw.decode("ascii").isprintable()
+    return raw.decode("ascii") if raw is not None and is_clean else None
 
 
 def to_headers(context: RequestContext) -> dict[bytes, bytes]:
@@ -150,5 +146,5 @@ def from_metadata(metadata: Mapping[str, str]) -> RequestContext:
         METADATA_REQUEST_ID: HEADER_REQUEST_ID.lower(),
     }
     return from_headers(
-        (renamed.get(name, name).encode(), value.encode("utf-8", "replace")) for name, value in metadata.items()
+        {renamed.get(name, name).encode(): value.encode("utf-8", "replace") for name, value in metadata.items()}
     )

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from mysingle._kernel import propagation
+from mysingle._kernel.asgi import Scope, header_map
 from mysingle._kernel.identity import AuthenticatedUser
 
-__all__ = ["IdentityHeaders", "collect", "is_malformed", "parse", "without_identity"]
+__all__ = ["IdentityHeaders", "collect", "parse", "without_identity"]
 
 _MAX_VALUE = 1024
 _ANONYMOUS = propagation.HEADER_ANONYMOUS_CONSUMER.lower().encode()
@@ -28,65 +29,70 @@ _PATTERNS: Mapping[bytes, re.Pattern[bytes]] = {
 _EMAIL_FORM = re.compile(rb"[\x21-\x3f\x41-\x7e]{1,64}@[A-Za-z0-9.-]{1,253}")
 
 
-Pairs = tuple[tuple[bytes, bytes], ...]
+Values = tuple[bytes | None, ...]
+_NAMES = tuple(_PATTERNS)
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityHeaders:
-    """What a request says about its caller, believed or not."""
+class IdentityHeaders(NamedTuple):
+    """What a request says about its caller, believed or not; `values` in the order of `IDENTITY_HEADERS`."""
 
-    pairs: Pairs
+    values: Values
+    is_present: bool
+    is_ambiguous: bool
     is_anonymous: bool
     has_authorization: bool
 
 
-def collect(headers: Iterable[tuple[bytes, bytes]]) -> IdentityHeaders:
-    """Pick the identity headers, and those that look like one, out of raw ASGI headers (lower-case names)."""
-    pairs: list[tuple[bytes, bytes]] = []
-    anonymous = authorization = False
-    for pair in headers:
-        name = pair[0]
-        if name in _PATTERNS:
-            pairs.append(pair)
-        elif name == b"authorization":
-            authorization = True
-        elif name == _ANONYMOUS:
-            anonymous |= pair[1].strip(b" \t").lower() == b"true"
-        elif b"_" in name and name.replace(b"_", b"-") in _PATTERNS:
-            pairs.append(pair)
-    return IdentityHeaders(tuple(pairs), anonymous, authorization)
+def collect(scope: Scope) -> IdentityHeaders:
+    """Pick out what a request says about its caller; a repeated header or a look-alike (`x_user_id`) is ambiguous."""
+    headers = header_map(scope)
+    values = tuple(map(headers.get, _NAMES))
+    is_ambiguous = False
+    if len(headers) != len(scope["headers"]) or b"_" in b"\n".join(headers):
+        is_ambiguous = _is_ambiguous([name for name, _ in scope["headers"]])
+    anonymous = headers.get(_ANONYMOUS)
+    is_anonymous = anonymous is not None and anonymous.strip(b" \t").lower() == b"true"
+    is_present = is_ambiguous or values != _NOTHING
+    return IdentityHeaders(values, is_present, is_ambiguous, is_anonymous, b"authorization" in headers)
+
+
+_NOTHING: Values = (None,) * len(_NAMES)
+
+
+def _is_ambiguous(names: list[bytes]) -> bool:
+    spelled = [name for name in names if name.replace(b"_", b"-") in _PATTERNS]
+    return len(set(spelled)) != len(spelled) or any(name not in _PATTERNS for name in spelled)
 
 
 @lru_cache(maxsize=4096)
-def is_malformed(pairs: Pairs) -> bool:
-    """Tell whether a header is there twice, under a look-alike name (`x_user_id`), or not in the form of its field."""
-    names = [name for name, _ in pairs]
-    return len(set(names)) != len(names) or not all(_is_well_formed(name, value) for name, value in pairs)
+def parse(values: Values, assumes_verified: bool) -> AuthenticatedUser | None:
+    """
+    Return the caller whom the headers describe, None when they name no user id. The same bytes give the same value.
 
-
-def _is_well_formed(name: bytes, value: bytes) -> bool:
-    pattern = _PATTERNS.get(name)
-    return pattern is not None and len(value) <= _MAX_VALUE and pattern.fullmatch(value.strip(b" \t")) is not None
-
-
-@lru_cache(maxsize=4096)
-def parse(pairs: Pairs, assumes_verified: bool) -> AuthenticatedUser | None:
-    """Return the caller that well-formed headers describe; None when they name no user id."""
-    values = {name: value.strip(b" \t") for name, value in pairs}
-    user_id = values.get(_USER_ID)
+    Raises:
+        ValueError: a value is not in the form of its field.
+    """
+    given = {name: value.strip(b" \t") for name, value in zip(_NAMES, values, strict=True) if value is not None}
+    if not all(_is_well_formed(name, value) for name, value in given.items()):
+        raise ValueError("malformed identity headers")
+    user_id = given.get(_USER_ID)
     if user_id is None:
         return None
     assumed = b"true" if assumes_verified else b"false"
-    email, roles, session = values.get(_EMAIL, b""), values.get(_ROLES), values.get(_SESSION)
+    email, roles, session = given.get(_EMAIL, b""), given.get(_ROLES), given.get(_SESSION)
     return AuthenticatedUser(
         id=user_id.decode("ascii").lower(),
         email=email.decode("ascii") if _EMAIL_FORM.fullmatch(email) else None,
-        is_active=values.get(_ACTIVE, assumed) == b"true",
-        is_verified=values.get(_VERIFIED, assumed) == b"true",
-        is_superuser=values.get(_SUPERUSER) == b"true",
+        is_active=given.get(_ACTIVE, assumed) == b"true",
+        is_verified=given.get(_VERIFIED, assumed) == b"true",
+        is_superuser=given.get(_SUPERUSER) == b"true",
         roles=frozenset(part.strip() for part in roles.decode("ascii").split(",")) if roles else frozenset(),
         session_id=session.decode("ascii") if session else None,
     )
+
+
+def _is_well_formed(name: bytes, value: bytes) -> bool:
+    return len(value) <= _MAX_VALUE and _PATTERNS[name].fullmatch(value) is not None
 
 
 def without_identity(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -1,6 +1,6 @@
 """The auth slot of the stack: who is calling, or a refusal. Plain ASGI, for HTTP and WebSocket alike."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from mysingle._kernel import context
 from mysingle._kernel.asgi import App, Message, Receive, Scope, Send, route_path
@@ -8,7 +8,7 @@ from mysingle._kernel.errors import InvalidArgumentError, MySingleError
 from mysingle._kernel.identity import AuthenticatedUser
 from mysingle._kernel.problems import problem_messages, to_problem
 from mysingle._kernel.settings import CommonSettings
-from mysingle.auth._headers import IdentityHeaders, collect, is_malformed, parse, without_identity
+from mysingle.auth._headers import IdentityHeaders, collect, parse, without_identity
 from mysingle.auth._policy import make_policy, missing_proof
 from mysingle.auth.errors import AuthReason, forbidden, unauthenticated
 
@@ -46,67 +46,70 @@ class AuthMiddleware:
         self._service_name = service_name
         self._on_refused = on_refused
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Identify the caller, then go on inside; never go on after a failure."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """
+        Identify the caller, then go on inside; never go on after a failure.
+
+        The context is set and not reset: the context layer around this one resets it, and without that layer the
+        next request of the same task sets it again.
+        """
         if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         state = scope.setdefault("state", {})
         state["user"] = None
         try:
-            user = self._identify(scope)
+            state["user"] = user = self._identify(scope)
         except MySingleError as error:
             self._on_refused(error.reason)
-            await self._refuse(error, scope, send)
-            return
-        if user is None:
-            await self.app(scope, receive, send)
-            return
-        state["user"] = user
-        if user.auth_method == "bypass":
-            send = _with_bypass_header(send)
-        token = context.enter(context.with_user(context.current_context(), user))
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            context.leave(token)
+            return self._refuse(error, scope, send)
+        around = context.current_context()
+        if user is not around.user:
+            context.enter(context.with_user(around, user))
+        is_bypass = user is not None and user.auth_method == "bypass"
+        return self.app(scope, receive, _with_bypass_header(send) if is_bypass else send)
 
     def _identify(self, scope: Scope) -> AuthenticatedUser | None:
         policy = self.policy
-        headers = collect(scope["headers"])
-        if headers.pairs and not (policy.reads_identity_headers and policy.trusts_headers):
+        headers = collect(scope)
+        if headers.is_present and not (policy.reads_identity_headers and policy.trusts_headers):
             scope["headers"] = without_identity(scope["headers"])
         if policy.is_public(route_path(scope)):
             return self._optional_user(headers)
         if _is_preflight(scope):
             return None
-        if headers.pairs and policy.reads_identity_headers:
+        if headers.is_present and policy.reads_identity_headers:
             return _active(self._user_from(headers))
-        if policy.bypass_user is not None and not headers.pairs and not headers.has_authorization:
+        if policy.bypass_user is not None and not headers.is_present and not headers.has_authorization:
             return policy.bypass_user
         raise unauthenticated(AuthReason.AUTH_REQUIRED, "Authentication is required.")
 
     def _optional_user(self, headers: IdentityHeaders) -> AuthenticatedUser | None:
         """On a public path a caller may be known; headers that nobody vouches for simply do not count."""
         policy = self.policy
-        believed = policy.reads_identity_headers and policy.trusts_headers
-        if not believed or is_malformed(headers.pairs) or headers.is_anonymous:
+        if headers.is_anonymous or not (policy.reads_identity_headers and policy.trusts_headers):
             return None
-        user = parse(headers.pairs, policy.assumes_verified)
+        try:
+            user = self._parse(headers)
+        except InvalidArgumentError:
+            return None
         return user if user is not None and user.is_active else None
 
     def _user_from(self, headers: IdentityHeaders) -> AuthenticatedUser:
         if not self.policy.trusts_headers:
             raise unauthenticated(*missing_proof(self.policy))
-        if is_malformed(headers.pairs):
-            raise InvalidArgumentError(
-                "The gateway sent an identity header that is duplicated or ill-formed.",
-                reason=AuthReason.GATEWAY_HEADER_MALFORMED,
-            )
-        user = parse(headers.pairs, self.policy.assumes_verified)
+        user = self._parse(headers)
         if user is None or headers.is_anonymous:
             raise unauthenticated(AuthReason.AUTH_REQUIRED, "Authentication is required.")
         return user
+
+    def _parse(self, headers: IdentityHeaders) -> AuthenticatedUser | None:
+        try:
+            if not headers.is_ambiguous:
+                return parse(headers.values, self.policy.assumes_verified)
+        except ValueError:
+            pass
+        message = "The gateway sent an identity header that is repeated or ill-formed."
+        raise InvalidArgumentError(message, reason=AuthReason.GATEWAY_HEADER_MALFORMED)
 
     async def _refuse(self, error: MySingleError, scope: Scope, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -130,9 +133,9 @@ def _is_preflight(scope: Scope) -> bool:
 
 
 def _with_bypass_header(send: Send) -> Send:
-    async def send_marked(message: Message) -> None:
+    def send_marked(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", ()), (b"x-auth-bypass", b"1")]
-        await send(message)
+        return send(message)
 
     return send_marked

@@ -1,7 +1,7 @@
 """The routes of operations: health, readiness, metrics. They only read; they never wait."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -53,14 +53,13 @@ class OperationsMiddleware:
         self.app = app
         self._endpoints = {spelling: call for path, call in operations.items() for spelling in (path, f"{path}/")}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer, or pass on."""
         endpoint = self._endpoints.get(route_path(scope)) if scope["type"] == "http" else None
         if endpoint is None:
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         response = endpoint(scope) if scope["method"] in ("GET", "HEAD") else _not_allowed(scope)
-        await response(scope, receive, send)
+        return response(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """The context layer: ids in, ids out, and a `RequestContext` around everything inside."""
 
 import time
+from collections.abc import Awaitable
 
 from mysingle._kernel import context, propagation
-from mysingle._kernel.asgi import App, Message, Receive, Scope, Send
+from mysingle._kernel.asgi import App, Message, Receive, Scope, Send, header_map
 from mysingle.core._middleware.exchange import Exchange, put_exchange
 
 __all__ = ["ContextMiddleware"]
@@ -11,6 +12,7 @@ __all__ = ["ContextMiddleware"]
 _CORRELATION_ID = propagation.HEADER_CORRELATION_ID.lower().encode()
 _X_CORRELATION_ID = propagation.HEADER_X_CORRELATION_ID.lower().encode()
 _CLOSE = (b"connection", b"close")
+_SWITCHING_PROTOCOLS = 101
 
 
 class ContextMiddleware:
@@ -26,26 +28,32 @@ class ContextMiddleware:
             await self.app(scope, receive, send)
             return
         deadline = time.monotonic() + self._request_timeout_seconds if scope["type"] == "http" else None
-        request = propagation.from_headers(scope["headers"], deadline)
+        request = propagation.from_headers(header_map(scope), deadline)
+        exchange = put_exchange(scope)
         token = context.enter(request)
         try:
-            await self.app(scope, receive, _answering(send, put_exchange(scope), request.correlation_id or ""))
+            await self.app(scope, receive, _answering(send, exchange, request.correlation_id or ""))
         finally:
+            exchange.is_over = True
             context.leave(token)
 
 
 def _answering(send: Send, exchange: Exchange, correlation_id: str) -> Send:
-    value = correlation_id.encode("ascii")
-    ids = [(_CORRELATION_ID, value), (_X_CORRELATION_ID, value)]
+    """Return a `send` that notes the status and adds the ids; not a coroutine itself, since it runs for each piece."""
 
-    async def send_with_ids(message: Message) -> None:
+    def send_with_ids(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
-            headers = [*message.get("headers", ()), *ids]
-            message["headers"] = [*headers, _CLOSE] if exchange.closes_connection else headers
+            _add_headers(message, correlation_id, exchange.closes_connection)
         elif message["type"] == "websocket.accept":
-            exchange.status = 101
-            message["headers"] = [*message.get("headers", ()), *ids]
-        await send(message)
+            exchange.status = _SWITCHING_PROTOCOLS
+            _add_headers(message, correlation_id, False)
+        return send(message)
 
     return send_with_ids
+
+
+def _add_headers(message: Message, correlation_id: str, closes_connection: bool) -> None:
+    value = correlation_id.encode("ascii")
+    headers = [*message.get("headers", ()), (_CORRELATION_ID, value), (_X_CORRELATION_ID, value)]
+    message["headers"] = [*headers, _CLOSE] if closes_connection else headers

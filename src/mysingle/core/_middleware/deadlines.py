@@ -3,9 +3,10 @@
 import asyncio
 import time
 
+from mysingle._kernel.errors import ErrorCode, InvalidArgumentError, MySingleError
 from mysingle.core._middleware.exchange import Exchange
 
-__all__ = ["Deadlines"]
+__all__ = ["Deadlines", "body_too_slow", "claim_cancellation"]
 
 SWEEP_SECONDS = 0.25
 
@@ -14,37 +15,49 @@ class Deadlines:
     """
     Cancels the tasks of requests whose answer has not begun in time, at most 0.25 s late.
 
-    A cancelled exchange is marked `is_overdue`, which tells the limit from every other cancellation.
+    A cancelled exchange is marked `is_overdue`; `claim_cancellation` tells it from every other cancellation.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._watched: dict[Exchange, tuple[float, asyncio.Task[object]]] = {}
-        self._sweeper: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def watch(self, exchange: Exchange) -> None:
-        """Begin the time of a request; its task is the one that calls."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        if task is None:
-            return
-        self._watched[exchange] = (time.monotonic() + self._seconds, task)
-        if self._sweeper is None or self._loop is not loop:
-            self._loop = loop
-            self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+        """Begin the time of a request; its task is the one that calls. The watch ends by itself."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._watched[exchange] = (time.monotonic() + self._seconds, task)
+            if len(self._watched) == 1 or self._loop is None:
+                self._schedule(task.get_loop())
 
-    def forget(self, exchange: Exchange) -> None:
-        """End the watch; the request is over."""
-        self._watched.pop(exchange, None)
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
         for exchange, (due, task) in list(self._watched.items()):
-            if exchange.has_started:
-                self.forget(exchange)
+            if exchange.has_started or exchange.is_over:
+                del self._watched[exchange]
             elif now >= due:
-                self.forget(exchange)
+                del self._watched[exchange]
                 exchange.is_overdue = True
                 task.cancel()
-        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if self._watched else None
+        if self._watched:
+            self._schedule(loop)
+
+
+def claim_cancellation(exchange: Exchange) -> MySingleError | None:
+    """Return what to answer when it was the time limit that cancelled the current task; None for any other reason."""
+    task = asyncio.current_task()
+    if not exchange.is_overdue or task is None or task.uncancel() > 0:
+        return None
+    if exchange.awaits_body:
+        return body_too_slow()
+    return MySingleError("No answer in time.", code=ErrorCode.DEADLINE_EXCEEDED, reason="REQUEST_TIMEOUT")
+
+
+def body_too_slow() -> MySingleError:
+    """Return the refusal of a body that does not arrive."""
+    return InvalidArgumentError("The body did not arrive in time.", reason="BODY_TIMEOUT", status=408)

@@ -1,10 +1,13 @@
 """The errors layer: whatever goes wrong inside becomes one shape of answer, and the details stay in the log."""
 
+import asyncio
+
 from mysingle._kernel.asgi import App, Message, Receive, Scope, Send
 from mysingle._kernel.context import current_context
 from mysingle._kernel.errors import MySingleError, translate
 from mysingle._kernel.logging import get_logger
 from mysingle._kernel.problems import problem_messages, to_problem
+from mysingle.core._middleware.deadlines import claim_cancellation
 from mysingle.core._middleware.exchange import exchange_of
 
 __all__ = ["ErrorsMiddleware"]
@@ -26,6 +29,11 @@ class ErrorsMiddleware:
                 await self.app(scope, receive, send)
             except Exception as error:
                 await self._answer(error, scope, send)
+            except asyncio.CancelledError:
+                overdue = claim_cancellation(exchange_of(scope))
+                if overdue is None:
+                    raise
+                await self._answer(overdue, scope, send)
         elif scope["type"] == "lifespan":
             await self._start(scope, receive, send)
         else:

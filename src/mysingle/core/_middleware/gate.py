@@ -1,9 +1,11 @@
 """The gate: no work before the service is READY, no new connections while it drains."""
 
+from collections.abc import Awaitable
+
 from mysingle._kernel.asgi import App, Receive, Scope, Send
 from mysingle._kernel.errors import UnavailableError
 from mysingle._kernel.health import HealthRegistry, ServiceState
-from mysingle.core._middleware.exchange import exchange_of
+from mysingle.core._middleware.exchange import Exchange, exchange_of
 
 __all__ = ["GateMiddleware"]
 
@@ -22,13 +24,14 @@ class GateMiddleware:
         self.app = app
         self._health = health
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Let the request in, or refuse it before it costs anything."""
-        state = self._health.state
-        if state is not ServiceState.READY and scope["type"] != "lifespan":
-            if state in _CLOSED:
-                raise UnavailableError(
-                    f"The service is {state.value}.", reason=f"SERVICE_{state.name}", retry_after_seconds=1
-                )
-            exchange_of(scope).closes_connection = state is ServiceState.DRAINING
-        await self.app(scope, receive, send)
+        if self._health.state is not ServiceState.READY and scope["type"] != "lifespan":
+            self._judge(self._health.state, exchange_of(scope))
+        return self.app(scope, receive, send)
+
+    def _judge(self, state: ServiceState, exchange: Exchange) -> None:
+        if state in _CLOSED:
+            reason = f"SERVICE_{state.name}"
+            raise UnavailableError(f"The service is {state.value}.", reason=reason, retry_after_seconds=1)
+        exchange.closes_connection = state is ServiceState.DRAINING

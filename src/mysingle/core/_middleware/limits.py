@@ -1,17 +1,18 @@
 """The limits layer: headers, bodies and requests have a size and an end."""
 
 import asyncio
+from collections.abc import Awaitable
+from itertools import chain
 
-from mysingle._kernel.asgi import App, Message, Receive, Scope, Send
-from mysingle._kernel.errors import ErrorCode, InvalidArgumentError, MySingleError, ResourceExhaustedError
+from mysingle._kernel.asgi import App, Message, Receive, Scope, Send, header_map
+from mysingle._kernel.errors import MySingleError, ResourceExhaustedError
 from mysingle._kernel.settings import HttpSettings
-from mysingle.core._middleware.deadlines import Deadlines
-from mysingle.core._middleware.exchange import exchange_of
+from mysingle.core._middleware.deadlines import Deadlines, body_too_slow
+from mysingle.core._middleware.exchange import Exchange, exchange_of
 
 __all__ = ["LimitsMiddleware"]
 
 MAX_HEADERS = 100
-_TIMEOUT_REASON = "REQUEST_TIMEOUT"
 
 
 class LimitsMiddleware:
@@ -23,117 +24,90 @@ class LimitsMiddleware:
 
     def __init__(self, app: App, *, settings: HttpSettings) -> None:
         self.app = app
+        self._limits = settings
         self._max_header_bytes = settings.HTTP_MAX_HEADER_BYTES
-        self._max_body_bytes = settings.HTTP_MAX_BODY_BYTES
-        self._body_timeout = settings.HTTP_BODY_TIMEOUT_SECONDS
-        self._request_timeout = settings.HTTP_REQUEST_TIMEOUT_SECONDS
-        self._deadlines = Deadlines(self._request_timeout)
+        self._deadlines = Deadlines(settings.HTTP_REQUEST_TIMEOUT_SECONDS)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Check what is known beforehand, and watch the rest."""
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        declared = self._check_headers(scope["headers"])
+            return self.app(scope, receive, send)
+        declared = self._check_headers(scope)
         if scope["type"] == "websocket":
-            await self.app(scope, receive, send)
-        elif declared is None:
-            await self._run(scope, receive, send)
-        else:
-            await self._run_with_body(scope, receive, send, declared)
-
-    def _check_headers(self, headers: list[tuple[bytes, bytes]]) -> int | None:
-        """Return the declared length of the body, -1 for a chunked one, None when there is none."""
-        size, declared = 0, None
-        for name, value in headers:
-            size += len(name) + len(value)
-            if name == b"content-length":
-                declared = int(value) if value.isdigit() else -1
-            elif name == b"transfer-encoding":
-                declared = -1
-        if size > self._max_header_bytes or len(headers) > MAX_HEADERS:
-            raise _headers_too_large(self._max_header_bytes)
-        return declared or None
-
-    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+            return self.app(scope, receive, send)
         exchange = exchange_of(scope)
         self._deadlines.watch(exchange)
-        try:
-            await self.app(scope, receive, send)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not exchange.is_overdue or task is None or task.uncancel() > 0:
-                raise
-            message = f"No answer within {self._request_timeout:g} s."
-            raise MySingleError(message, code=ErrorCode.DEADLINE_EXCEEDED, reason=_TIMEOUT_REASON) from None
-        finally:
-            self._deadlines.forget(exchange)
+        if declared is None:
+            return self.app(scope, receive, send)
+        return self._run_with_body(scope, _BoundedBody(self._limits, exchange, receive, send), declared)
 
-    async def _run_with_body(self, scope: Scope, receive: Receive, send: Send, declared: int) -> None:
-        body = _BoundedBody(receive, send, self._max_body_bytes, self._body_timeout)
-        if declared > self._max_body_bytes:
-            body.refuse(_body_too_large(self._max_body_bytes))
+    def _check_headers(self, scope: Scope) -> int | None:
+        """Return the declared length of the body, -1 for a chunked one, None when there is none."""
+        raw = scope["headers"]
+        if len(raw) > MAX_HEADERS or sum(map(len, chain.from_iterable(raw))) > self._max_header_bytes:
+            raise _headers_too_large(self._limits)
+        headers = header_map(scope)
+        if b"transfer-encoding" in headers:
+            return -1
+        declared = headers.get(b"content-length")
+        if declared is None:
+            return None
+        return (int(declared) or None) if declared.isdigit() else -1
+
+    async def _run_with_body(self, scope: Scope, body: "_BoundedBody", declared: int) -> None:
+        if declared > self._limits.HTTP_MAX_BODY_BYTES:
+            body.refuse(_body_too_large(self._limits))
         else:
             try:
-                await self._run(scope, body.receive, body.send)
-            except Exception as error:
-                if body.refusal is None and not (body.is_open and _is_timeout(error)):
+                await self.app(scope, body.receive, body.send)
+            except Exception:
+                if body.refusal is None:
                     raise
-                body.refusal = body.refusal or _body_too_slow()
         if body.refusal is not None:
-            exchange_of(scope).closes_connection = True
             raise body.refusal
 
 
 class _BoundedBody:
     """Counts the bytes of a body and times its pieces; once it is refused, the app's own answer is dropped."""
 
-    def __init__(self, receive: Receive, send: Send, max_bytes: int, piece_timeout_seconds: float) -> None:
+    def __init__(self, limits: HttpSettings, exchange: Exchange, receive: Receive, send: Send) -> None:
+        self._limits = limits
+        self._exchange = exchange
         self._receive = receive
         self._send = send
-        self._max_bytes = max_bytes
-        self._piece_timeout_seconds = piece_timeout_seconds
         self._size = 0
-        self._has_answered = False
-        self.is_open = True
         self.refusal: MySingleError | None = None
+        exchange.awaits_body = True
 
     def refuse(self, error: MySingleError) -> MySingleError:
-        self.refusal = None if self._has_answered else error
+        self._exchange.closes_connection = True
+        self.refusal = None if self._exchange.has_started else error
         return error
 
     async def receive(self) -> Message:
-        if not self.is_open:
+        if not self._exchange.awaits_body:
             return await self._receive()
         try:
-            async with asyncio.timeout(self._piece_timeout_seconds):
+            async with asyncio.timeout(self._limits.HTTP_BODY_TIMEOUT_SECONDS):
                 message = await self._receive()
         except TimeoutError:
-            raise self.refuse(_body_too_slow()) from None
+            raise self.refuse(body_too_slow()) from None
         self._size += len(message.get("body", b""))
-        self.is_open = bool(message.get("more_body"))
-        if self._size > self._max_bytes:
-            raise self.refuse(_body_too_large(self._max_bytes))
+        self._exchange.awaits_body = bool(message.get("more_body"))
+        if self._size > self._limits.HTTP_MAX_BODY_BYTES:
+            raise self.refuse(_body_too_large(self._limits))
         return message
 
     async def send(self, message: Message) -> None:
         if self.refusal is None:
-            self._has_answered = True
             await self._send(message)
 
 
-def _is_timeout(error: Exception) -> bool:
-    return isinstance(error, MySingleError) and error.reason == _TIMEOUT_REASON
-
-
-def _headers_too_large(limit: int) -> MySingleError:
-    message = f"The headers are larger than {limit} bytes, or more than {MAX_HEADERS}."
+def _headers_too_large(limits: HttpSettings) -> MySingleError:
+    message = f"The headers are larger than {limits.HTTP_MAX_HEADER_BYTES} bytes, or more than {MAX_HEADERS}."
     return ResourceExhaustedError(message, reason="HEADERS_TOO_LARGE", status=431)
 
 
-def _body_too_large(limit: int) -> MySingleError:
-    return ResourceExhaustedError(f"The body is larger than {limit} bytes.", reason="BODY_TOO_LARGE", status=413)
-
-
-def _body_too_slow() -> MySingleError:
-    return InvalidArgumentError("The body did not arrive in time.", reason="BODY_TIMEOUT", status=408)
+def _body_too_large(limits: HttpSettings) -> MySingleError:
+    message = f"The body is larger than {limits.HTTP_MAX_BODY_BYTES} bytes."
+    return ResourceExhaustedError(message, reason="BODY_TOO_LARGE", status=413)

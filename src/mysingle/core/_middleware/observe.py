@@ -1,19 +1,33 @@
 """The observe layer: one access line and one duration for every request."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mysingle._kernel import logging
 from mysingle._kernel.asgi import App, Receive, Scope, Send
 from mysingle._kernel.context import current_context
-from mysingle._kernel.metrics import OTHER, ServiceMetrics
+from mysingle._kernel.log_record import LogTemplate
+from mysingle._kernel.metrics import OTHER, ServiceMetrics, bounded_method
 from mysingle._kernel.redaction import redact_text
 from mysingle.core._middleware.exchange import Exchange, exchange_of
+
+if TYPE_CHECKING:
+    from prometheus_client import Histogram
 
 __all__ = ["ObserveMiddleware", "route_template"]
 
 _MAX_LOGGED_PATH = 256
+_MAX_OUTCOMES = 10_000
 _CLIENT_CLOSED_REQUEST = 499
+_FORBIDDEN = 403
+_WEBSOCKET = "WEBSOCKET"
+
+
+class _Outcome(NamedTuple):
+    """What all requests that end alike share: the duration to add to, and the constant part of the access line."""
+
+    duration: "Histogram"
+    access: LogTemplate
 
 
 class ObserveMiddleware:
@@ -23,63 +37,71 @@ class ObserveMiddleware:
         self.app = app
         self._metrics = metrics
         self._access_log = access_log
+        self._outcomes: dict[tuple[str, str, int, str, str], _Outcome] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the call and report it once."""
-        if scope["type"] == "lifespan":
+        kind = scope["type"]
+        if kind == "lifespan":
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
         exchange = exchange_of(scope)
-        if scope["type"] == "websocket":
-            await self._observe_websocket(scope, receive, send)
-            return
-        active = self._metrics.http_active(scope["method"], scope["scheme"])
-        active.inc()
+        active = self._metrics.http_active(scope["method"], scope["scheme"]) if kind == "http" else None
+        if active is not None:
+            active.inc()
         try:
             await self.app(scope, receive, send)
         finally:
-            active.dec()
+            if active is not None:
+                active.dec()
             self._report(scope, exchange, time.perf_counter() - started)
 
     def _report(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
-        status = exchange.status or _CLIENT_CLOSED_REQUEST
+        is_http = scope["type"] == "http"
+        status = exchange.status or (_CLIENT_CLOSED_REQUEST if is_http else _FORBIDDEN)
         error_type = exchange.error_type or (str(status) if status >= 500 else "")
-        route = route_template(scope)
-        context = current_context()
-        trace_id = context.trace_id if context.traceparent is not None and context.is_sampled else None
-        self._metrics.observe_http(scope["method"], route, status, scope["scheme"], error_type, seconds, trace_id)
+        outcome = self._outcome(scope, status, error_type)
+        if is_http:
+            context = current_context()
+            is_sampled = context.traceparent is not None and context.is_sampled
+            outcome.duration.observe(seconds, {"trace_id": context.trace_id or ""} if is_sampled else None)
         if self._access_log:
-            _log_request(scope, route, status, error_type, seconds)
+            _log_request(outcome.access, scope, seconds)
 
-    async def _observe_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            if self._access_log:
-                _log_request(
-                    scope, route_template(scope), exchange_of(scope).status or 403, "", time.perf_counter() - started
-                )
+    def _outcome(self, scope: Scope, status: int, error_type: str) -> _Outcome:
+        method = bounded_method(scope.get("method", _WEBSOCKET))
+        key = (method, route_template(scope), status, scope["scheme"], error_type)
+        outcome = self._outcomes.get(key)
+        if outcome is None:
+            outcome = _Outcome(self._metrics.http_duration(*key), _access_template(*key))
+            if len(self._outcomes) < _MAX_OUTCOMES:
+                self._outcomes[key] = outcome
+        return outcome
 
 
-def _log_request(scope: Scope, route: str, status: int, error_type: str, seconds: float) -> None:
-    client = scope.get("client")
-    record: dict[str, Any] = {
+def _access_template(method: str, route: str, status: int, _scheme: str, error_type: str) -> LogTemplate:
+    constants: dict[str, Any] = {
         "event_name": "http.request",
-        "http.request.method": scope.get("method", "WEBSOCKET"),
+        "http.request.method": method,
         "http.route": route,
-        "url.path": redact_text(scope["path"][:_MAX_LOGGED_PATH]),
         "http.response.status_code": status,
+    }
+    if error_type:
+        constants["error.type"] = error_type
+    return LogTemplate("error" if status >= 500 else "info", "http.request", constants)
+
+
+def _log_request(access: LogTemplate, scope: Scope, seconds: float) -> None:
+    client = scope.get("client")
+    user = scope["state"].get("user") if "state" in scope else None
+    values = {
+        "url.path": redact_text(scope["path"][:_MAX_LOGGED_PATH]),
         "duration_s": round(seconds, 6),
         "client.address": client[0] if client else None,
+        "user_id": user.id if user else None,
     }
-    user = scope["state"].get("user") if "state" in scope else None
-    if user is not None:
-        record["user_id"] = user.id
-    if error_type:
-        record["error.type"] = error_type
-    logging.emit("error" if status >= 500 else "info", "http.request", record)
+    logging.emit(access, values)
 
 
 def route_template(scope: Scope) -> str:
