@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
+from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,6 +18,8 @@ from prometheus_client import (
     values,
 )
 from prometheus_client.exposition import choose_encoder
+
+from mysingle._kernel.histogram import DurationHistogram
 
 __all__ = ["DURATION_BUCKETS", "OTHER", "ProcessMetrics", "ServiceMetrics", "process_metrics"]
 
@@ -60,6 +63,33 @@ class ProcessMetrics:
         )
 
 
+class Durations(Protocol):
+    """One series of a histogram."""
+
+    def observe(self, seconds: float, trace_id: str | None = None) -> None:
+        """Add one duration; `trace_id` belongs to a sampled trace, so that the exemplar's link leads somewhere."""
+
+
+class _SharedDurations:
+    """The histogram of multi-process mode: the library keeps its values in files, and has no exemplars there."""
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+
+    def labels(self, *values: str) -> "_SharedDurations":
+        return _SharedDurations(self._histogram.labels(*values))
+
+    def observe(self, seconds: float, trace_id: str | None = None) -> None:
+        self._histogram.observe(seconds)
+
+
+def _duration_family(registry: CollectorRegistry) -> DurationHistogram | _SharedDurations:
+    name, text = "http_server_request_duration_seconds", "Duration of HTTP server requests."
+    if not is_multiprocess():
+        return DurationHistogram(name, text, _HTTP_LABELS, DURATION_BUCKETS)
+    return _SharedDurations(Histogram(name, text, _HTTP_LABELS, buckets=DURATION_BUCKETS, registry=registry))
+
+
 class ActiveRequests:
     """A plain count that its gauge reads at a scrape; within one process the gauge's lock is not needed."""
 
@@ -81,13 +111,7 @@ class ServiceMetrics:
 
     def __init__(self, service_name: str, service_version: str) -> None:
         self.registry = registry = _new_registry()
-        self._http_duration = Histogram(
-            "http_server_request_duration_seconds",
-            "Duration of HTTP server requests.",
-            _HTTP_LABELS,
-            buckets=DURATION_BUCKETS,
-            registry=registry,
-        )
+        self._http_duration = _duration_family(registry)
         self._http_active = Gauge(
             "http_server_active_requests",
             "HTTP requests in flight.",
@@ -138,12 +162,11 @@ class ServiceMetrics:
             active = self._actives[key] = gauge if is_multiprocess() else ActiveRequests(gauge)
         return active
 
-    def http_duration(self, method: str, route: str, status: int, scheme: str, error_type: str) -> Histogram:
+    def http_duration(self, method: str, route: str, status: int, scheme: str, error_type: str) -> "Durations":
         """
-        Return the histogram of request durations in seconds for one set of labels; hold on to it, it is costly to find.
+        Return where the durations of requests with one set of labels are counted, in seconds; hold on to it.
 
-        `route` is a template or `OTHER`, never a path. An exemplar's `trace_id` belongs to a sampled trace, so that
-        the link leads somewhere.
+        `route` is a template or `OTHER`, never a path.
         """
         labels = (bounded_method(method), route, str(status), bounded_scheme(scheme), error_type)
         return self._http_duration.labels(*labels)
@@ -151,7 +174,10 @@ class ServiceMetrics:
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the scrape and its content type: OpenMetrics when `accept` asks for it, Prometheus text otherwise."""
         encode, content_type = choose_encoder(accept)
-        return encode(_Scrape(self._sources())), content_type
+        own = b""
+        if isinstance(self._http_duration, DurationHistogram):
+            own = self._http_duration.render(with_exemplars="openmetrics" in content_type)
+        return own + encode(_Scrape(self._sources())), content_type
 
     def _sources(self) -> tuple[CollectorRegistry, ...]:
         if not is_multiprocess():

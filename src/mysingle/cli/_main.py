@@ -1,54 +1,67 @@
 """The two commands and their exit codes: 0 ok, 1 findings or a failed service, 2 usage or environment."""
 
+import argparse
+import importlib
 import sys
-
-import typer
+from collections.abc import Mapping, Sequence
 
 from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.extras import MissingExtraError
-from mysingle.cli import run
 
 __all__ = ["main", "proto_main"]
 
 EXIT_USAGE = 2
 
+COMMANDS: Mapping[str, str] = {"run": "Serve one app until SIGTERM or Ctrl-C, with a drain."}
+"""Command → one line of help. Its module, `mysingle.cli.<command>`, is imported only when it runs."""
 
-def main() -> None:
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run `mysingle`."""
-    app = _make_app("The service chassis of the platform.")
-    app.command("run")(run.run)
-    _guarded(app)
+    parser = argparse.ArgumentParser(prog="mysingle", description="The service chassis of the platform.")
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    parser.add_argument("command", nargs="?", choices=COMMANDS, metavar="command", help=_list(COMMANDS))
+    parser.formatter_class = argparse.RawTextHelpFormatter
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    known = parser.parse_args(given[:1])
+    if known.version:
+        _show_version()
+    elif known.command is None:
+        parser.print_help()
+        sys.exit(EXIT_USAGE)
+    else:
+        sys.exit(_execute(known.command, given[1:]))
 
 
-def proto_main() -> None:
+def proto_main(arguments: Sequence[str] | None = None) -> None:
     """Run `mysingle-proto`."""
-    _guarded(_make_app("Protocol buffers: generate stubs, lint, check for breaking changes."))
+    description = "Protocol buffers: generate stubs, lint, check for breaking changes."
+    parser = argparse.ArgumentParser(prog="mysingle-proto", description=description)
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
+    if parser.parse_args(arguments).version:
+        _show_version()
+    else:
+        parser.print_help()
+        sys.exit(EXIT_USAGE)
 
 
-def _make_app(purpose: str) -> typer.Typer:
-    app = typer.Typer(help=purpose, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    app.callback()(_options)
-    return app
+def _list(commands: Mapping[str, str]) -> str:
+    return "\n".join(f"{name:<10} {purpose}" for name, purpose in commands.items())
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from mysingle import __version__
+def _show_version() -> None:
+    from mysingle import __version__
 
-        typer.echo(__version__)
-        raise typer.Exit
+    sys.stdout.write(f"{__version__}\n")
 
 
-def _options(
-    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
-) -> None:
-    """Hold the options that come before a command."""
-
-
-def _guarded(app: typer.Typer) -> None:
+def _execute(command: str, arguments: Sequence[str]) -> int:
     """Turn what we know into one line and exit code 2; what we do not know keeps its traceback."""
+    module = importlib.import_module(f"mysingle.cli.{command}")
+    parser = argparse.ArgumentParser(prog=f"mysingle {command}", description=COMMANDS[command])
+    module.add_arguments(parser)
     try:
-        app()
+        return int(module.execute(parser.parse_args(arguments)))
     except (MySingleError, MissingExtraError) as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(EXIT_USAGE)
+        return EXIT_USAGE

@@ -1,23 +1,27 @@
 """`mysingle run`: serve one app."""
 
-from typing import Annotated
+import argparse
 
-import typer
-
-__all__ = ["run"]
+__all__ = ["add_arguments", "execute"]
 
 
-def run(
-    app: Annotated[str, typer.Argument(help="Where the app is, for example app.main:app")],
-    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 in a container.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8000,
-    fd: Annotated[int | None, typer.Option(help="A listening socket shared with other processes.")] = None,
-) -> None:
-    """
-    Serve one app until SIGTERM or Ctrl-C, with a drain.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("app", help="where the app is, for example app.main:app")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; 0.0.0.0 in a container")
+    parser.add_argument("--port", type=_port, default=8000, help="the port to listen on, 8000; 0 takes a free one")
+    parser.add_argument("--fd", type=int, help="a listening socket shared with other processes, instead")
 
-    Probes answer at once; other requests get 503 until the service is ready.
-    """
-    from mysingle.core import run as serve
 
-    raise typer.Exit(serve(app, host, port, fd=fd))
+def execute(arguments: argparse.Namespace) -> int:
+    """Serve, and return the exit code."""
+    from mysingle.core import run
+
+    return run(arguments.app, arguments.host, arguments.port, fd=arguments.fd)
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 65535")
+    return number

@@ -1,18 +1,15 @@
 """The observe layer: one access line and one duration for every request."""
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mysingle._kernel import logging
 from mysingle._kernel.asgi import App, Receive, Scope, Send
 from mysingle._kernel.context import current_context
 from mysingle._kernel.log_record import LogTemplate
-from mysingle._kernel.metrics import OTHER, ServiceMetrics, bounded_method
+from mysingle._kernel.metrics import OTHER, Durations, ServiceMetrics, bounded_method
 from mysingle._kernel.redaction import redact_text
 from mysingle.core._middleware.exchange import Exchange, exchange_of
-
-if TYPE_CHECKING:
-    from prometheus_client import Histogram
 
 __all__ = ["ObserveMiddleware", "route_template"]
 
@@ -26,7 +23,7 @@ _WEBSOCKET = "WEBSOCKET"
 class _Outcome(NamedTuple):
     """What all requests that end alike share: the duration to add to, and the constant part of the access line."""
 
-    duration: "Histogram"
+    duration: Durations
     access: LogTemplate
 
 
@@ -64,8 +61,7 @@ class ObserveMiddleware:
         outcome = self._outcome(scope, status, error_type)
         if is_http:
             context = current_context()
-            is_sampled = context.traceparent is not None and context.is_sampled
-            outcome.duration.observe(seconds, {"trace_id": context.trace_id or ""} if is_sampled else None)
+            outcome.duration.observe(seconds, context.trace_id if context.is_sampled else None)
         if self._access_log:
             _log_request(outcome.access, scope, seconds)
 

@@ -1,0 +1,1 @@
+"""What the chassis costs, beside the bare libraries, in one run."""
