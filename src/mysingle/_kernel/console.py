@@ -1,10 +1,8 @@
 """How a log record looks to a person at a terminal: one line, coloured, the trace below it."""
 
 import sys
-from collections.abc import Mapping
 
-from mysingle._kernel.context import RequestContext
-from mysingle._kernel.log_record import SEVERITIES, LogRecord, LogTemplate, context_values, timestamp
+from mysingle._kernel.log_record import SEVERITIES, Access, LogRecord, context_values, timestamp
 
 __all__ = ["ConsoleFormat"]
 
@@ -19,12 +17,9 @@ class ConsoleFormat:
         """Return one record as text: clock, level, what happened, then its values. Control characters are escaped."""
         return _line(record)
 
-    def templated(
-        self, template: LogTemplate, at: float, context: RequestContext, values: Mapping[str, str | float | None]
-    ) -> bytes:
-        """Return the line of a record made from a template."""
-        present = {key: value for key, value in values.items() if value is not None}
-        return _line(LogRecord(at, template.level, template.body, context, {**template.constants, **present}))
+    def access(self, access: Access) -> bytes:
+        """Return the line of a request that has ended."""
+        return _line(access.record())
 
 
 def _line(record: LogRecord) -> bytes:

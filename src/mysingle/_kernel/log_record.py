@@ -12,11 +12,21 @@ from pydantic_core import PydanticSerializationError, to_json
 from mysingle._kernel.context import RequestContext
 from mysingle._kernel.redaction import redact, redact_text
 
-__all__ = ["MAX_RECORD_BYTES", "SEVERITIES", "JsonFormat", "LogRecord", "LogTemplate", "context_values", "timestamp"]
+__all__ = [
+    "MAX_RECORD_BYTES",
+    "SEVERITIES",
+    "Access",
+    "AccessTemplate",
+    "JsonFormat",
+    "LogRecord",
+    "context_values",
+    "timestamp",
+]
 
 MAX_RECORD_BYTES = 16 * 1024
 _MAX_TEXT = 4 * 1024
 _MAX_SHORTENED = 1024
+ACCESS = "http.request"
 
 SEVERITIES: Mapping[str, tuple[str, int]] = {
     "debug": ("DEBUG", 5),
@@ -40,20 +50,47 @@ class LogRecord(NamedTuple):
     attributes: Mapping[str, Any]
 
 
-class LogTemplate:
+class AccessTemplate:
     """
-    What many records have in common, rendered once: level, text, constant values.
+    What all access records of one outcome have in common, rendered once.
 
-    A record made from it costs a third of one that is serialised as a whole, which counts for the access log.
+    A record made from it costs a third of one that is serialised as a whole, and there is one for every request.
     """
 
-    __slots__ = ("body", "constants", "json", "level")
+    __slots__ = ("constants", "json", "level")
 
-    def __init__(self, level: str, body: str, constants: Mapping[str, Any]) -> None:
-        self.level = level
-        self.body = body
-        self.constants = constants
-        self.json = f'{_HEADS[level]},"body":{quote(body)},{_attributes(constants).decode().rstrip(",")}'
+    def __init__(self, method: str, route: str, status: int, error_type: str) -> None:
+        self.level = "error" if status >= 500 else "info"
+        self.constants: dict[str, Any] = {
+            "event_name": ACCESS,
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+        }
+        if error_type:
+            self.constants["error.type"] = error_type
+        self.json = f'{_HEADS[self.level]},"body":"{ACCESS}",{_attributes(self.constants).decode().rstrip(",")}'
+
+
+class Access(NamedTuple):
+    """One request that has ended. `path` is clean and short; `seconds` is its duration."""
+
+    template: AccessTemplate
+    at: float
+    context: RequestContext
+    path: str
+    seconds: float
+    client: str | None
+    user_id: str | None
+
+    def record(self) -> LogRecord:
+        """Return it as any other record."""
+        duration = round(self.seconds, 6)
+        values = {"url.path": self.path, "duration_s": duration, "client.address": self.client or ""}
+        if self.user_id is not None:
+            values["user_id"] = self.user_id
+        attributes = {**self.template.constants, **values}
+        return LogRecord(self.at, self.template.level, ACCESS, self.context, attributes)
 
 
 def timestamp(at: float) -> str:
@@ -95,22 +132,22 @@ class JsonFormat:
         line = b"%b%b%b}\n" % (head.encode("ascii"), _attributes(attributes), self._resource.encode())
         return line if len(line) <= MAX_RECORD_BYTES else _shorten(line)
 
-    def templated(
-        self, template: LogTemplate, at: float, context: RequestContext, values: Mapping[str, str | float | None]
-    ) -> bytes:
-        """Return the line of a record made from a template; `values` are short, and None ones are left out."""
-        text = f'{{"timestamp":"{timestamp(at)}",{template.json}{_context(context)}'
-        for key, value in values.items():
-            if value is not None:
-                text += f',"{key}":{quote(value) if type(value) is str else value}'
-        return f"{text},{self._resource}}}\n".encode("ascii")
+    def access(self, access: Access) -> bytes:
+        """Return the same line as for `access.record()`, joined as text."""
+        template, at, context, path, seconds, client, user_id = access
+        user = "" if user_id is None else f',"user_id":{quote(user_id)}'
+        return (
+            f'{{"timestamp":"{timestamp(at)}",{template.json}{_context(context)},"url.path":{quote(path)},'
+            f'"duration_s":{seconds:.6f},"client.address":{quote(client or "")}{user},{self._resource}}}\n'
+        ).encode("ascii")
 
 
 def _context(context: RequestContext) -> str:
     """Return the inside of a JSON object with a comma before it: the same as `context_values`."""
-    if context.correlation_id is None and context.user is None and context.traceparent is None:
-        return ""
-    return "".join([f',"{key}":{quote(value)}' for key, value in context_values(context).items()])
+    correlation_id, request_id = context.correlation_id, context.request_id
+    if context.user is not None or context.traceparent is not None or correlation_id is None:
+        return "".join([f',"{key}":{quote(value)}' for key, value in context_values(context).items()])
+    return f',"correlation_id":{quote(correlation_id)},"request_id":{quote(request_id or correlation_id)}'
 
 
 def _attributes(attributes: Mapping[str, Any]) -> bytes:

@@ -11,7 +11,7 @@ from mysingle._kernel.metrics import process_metrics
 __all__ = ["LogWriter"]
 
 MAX_QUEUED_RECORDS = 20_000
-_GATHER_SECONDS = 0.02  # every wake-up of the thread takes the GIL from the event loop: fifty a second are enough
+_GATHER_SECONDS = 0.1  # every wake-up of the thread takes the GIL from the event loop: ten a second are enough
 _MAX_BATCH = 5_000
 
 

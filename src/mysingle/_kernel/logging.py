@@ -17,11 +17,11 @@ import structlog
 
 from mysingle._kernel.console import ConsoleFormat
 from mysingle._kernel.context import current_context
-from mysingle._kernel.log_record import SEVERITIES, JsonFormat, LogRecord, LogTemplate, context_values
+from mysingle._kernel.log_record import SEVERITIES, Access, AccessTemplate, JsonFormat, LogRecord, context_values
 from mysingle._kernel.log_writer import LogWriter
 from mysingle._kernel.redaction import MASK, is_secret_key, redact, redact_text
 
-__all__ = ["emit", "flush_logs", "get_logger", "get_structured_logger", "setup_logging"]
+__all__ = ["flush_logs", "get_logger", "get_structured_logger", "log_access", "setup_logging"]
 
 _MAX_TEXT = 4 * 1024
 _MAX_STACKTRACE = 8 * 1024
@@ -109,15 +109,16 @@ def flush_logs(timeout_seconds: float = 2.0) -> None:
         _sink.writer.flush(timeout_seconds)
 
 
-def emit(template: LogTemplate, values: Mapping[str, str | float | None]) -> None:
+def log_access(template: AccessTemplate, path: str, seconds: float, client: str | None, user_id: str | None) -> None:
     """
-    Write one record made from a template; the short way for the access log.
+    Write the record of a request that has ended.
 
-    The caller has redacted what came from outside. Nothing happens before `setup_logging`, or below its level.
+    The caller has redacted and shortened the path. Nothing happens before `setup_logging`, or below its level.
     """
     sink = _sink
     if sink is not None and sink.level <= _LEVELS[template.level]:
-        sink.writer.write(sink.format.templated(template, time.time(), current_context(), values))
+        access = Access(template, time.time(), current_context(), path, seconds, client, user_id)
+        sink.writer.write(sink.format.access(access))
 
 
 def _configure_structlog(level: int) -> None:

@@ -1,12 +1,12 @@
 """The observe layer: one access line and one duration for every request."""
 
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mysingle._kernel import logging
 from mysingle._kernel.asgi import App, Receive, Scope, Send
 from mysingle._kernel.context import current_context
-from mysingle._kernel.log_record import LogTemplate
+from mysingle._kernel.log_record import AccessTemplate
 from mysingle._kernel.metrics import OTHER, Durations, ServiceMetrics, bounded_method
 from mysingle._kernel.redaction import redact_text
 from mysingle.core._middleware.exchange import Exchange, exchange_of
@@ -24,7 +24,7 @@ class _Outcome(NamedTuple):
     """What all requests that end alike share: the duration to add to, and the constant part of the access line."""
 
     duration: Durations
-    access: LogTemplate
+    access: AccessTemplate
 
 
 class ObserveMiddleware:
@@ -67,37 +67,21 @@ class ObserveMiddleware:
 
     def _outcome(self, scope: Scope, status: int, error_type: str) -> _Outcome:
         method = bounded_method(scope.get("method", _WEBSOCKET))
-        key = (method, route_template(scope), status, scope["scheme"], error_type)
+        route = route_template(scope)
+        key = (method, route, status, scope["scheme"], error_type)
         outcome = self._outcomes.get(key)
         if outcome is None:
-            outcome = _Outcome(self._metrics.http_duration(*key), _access_template(*key))
+            outcome = _Outcome(self._metrics.http_duration(*key), AccessTemplate(method, route, status, error_type))
             if len(self._outcomes) < _MAX_OUTCOMES:
                 self._outcomes[key] = outcome
         return outcome
 
 
-def _access_template(method: str, route: str, status: int, _scheme: str, error_type: str) -> LogTemplate:
-    constants: dict[str, Any] = {
-        "event_name": "http.request",
-        "http.request.method": method,
-        "http.route": route,
-        "http.response.status_code": status,
-    }
-    if error_type:
-        constants["error.type"] = error_type
-    return LogTemplate("error" if status >= 500 else "info", "http.request", constants)
-
-
-def _log_request(access: LogTemplate, scope: Scope, seconds: float) -> None:
+def _log_request(access: AccessTemplate, scope: Scope, seconds: float) -> None:
     client = scope.get("client")
     user = scope["state"].get("user") if "state" in scope else None
-    values = {
-        "url.path": redact_text(scope["path"][:_MAX_LOGGED_PATH]),
-        "duration_s": round(seconds, 6),
-        "client.address": client[0] if client else None,
-        "user_id": user.id if user else None,
-    }
-    logging.emit(access, values)
+    path = redact_text(scope["path"][:_MAX_LOGGED_PATH])
+    logging.log_access(access, path, seconds, client[0] if client else None, user.id if user else None)
 
 
 def route_template(scope: Scope) -> str:
