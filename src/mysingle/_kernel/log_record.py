@@ -81,15 +81,15 @@ class Access(NamedTuple):
     path: str
     seconds: float
     client: str | None
-    user_id: str | None
 
     def record(self) -> LogRecord:
         """Return it as any other record."""
-        duration = round(self.seconds, 6)
-        values = {"url.path": self.path, "duration_s": duration, "client.address": self.client or ""}
-        if self.user_id is not None:
-            values["user_id"] = self.user_id
-        attributes = {**self.template.constants, **values}
+        attributes = {
+            **self.template.constants,
+            "url.path": self.path,
+            "duration_s": round(self.seconds, 6),
+            "client.address": self.client or "",
+        }
         return LogRecord(self.at, self.template.level, ACCESS, self.context, attributes)
 
 
@@ -134,20 +134,20 @@ class JsonFormat:
 
     def access(self, access: Access) -> bytes:
         """Return the same line as for `access.record()`, joined as text."""
-        template, at, context, path, seconds, client, user_id = access
-        user = "" if user_id is None else f',"user_id":{quote(user_id)}'
+        template, at, context, path, seconds, client = access
         return (
             f'{{"timestamp":"{timestamp(at)}",{template.json}{_context(context)},"url.path":{quote(path)},'
-            f'"duration_s":{seconds:.6f},"client.address":{quote(client or "")}{user},{self._resource}}}\n'
+            f'"duration_s":{seconds:.6f},"client.address":{quote(client or "")},{self._resource}}}\n'
         ).encode("ascii")
 
 
 def _context(context: RequestContext) -> str:
     """Return the inside of a JSON object with a comma before it: the same as `context_values`."""
-    correlation_id, request_id = context.correlation_id, context.request_id
-    if context.user is not None or context.traceparent is not None or correlation_id is None:
+    correlation_id, request_id, traceparent, _, user, _ = context
+    if traceparent is not None or correlation_id is None:
         return "".join([f',"{key}":{quote(value)}' for key, value in context_values(context).items()])
-    return f',"correlation_id":{quote(correlation_id)},"request_id":{quote(request_id or correlation_id)}'
+    who = "" if user is None else f',"user_id":{quote(user.id)}'
+    return f',"correlation_id":{quote(correlation_id)},"request_id":{quote(request_id or correlation_id)}{who}'
 
 
 def _attributes(attributes: Mapping[str, Any]) -> bytes:

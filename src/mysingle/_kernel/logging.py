@@ -109,7 +109,7 @@ def flush_logs(timeout_seconds: float = 2.0) -> None:
         _sink.writer.flush(timeout_seconds)
 
 
-def log_access(template: AccessTemplate, path: str, seconds: float, client: str | None, user_id: str | None) -> None:
+def log_access(template: AccessTemplate, path: str, seconds: float, client: str | None) -> None:
     """
     Write the record of a request that has ended.
 
@@ -117,7 +117,7 @@ def log_access(template: AccessTemplate, path: str, seconds: float, client: str 
     """
     sink = _sink
     if sink is not None and sink.level <= _LEVELS[template.level]:
-        access = Access(template, time.time(), current_context(), path, seconds, client, user_id)
+        access = Access(template, time.time(), current_context(), path, seconds, client)
         sink.writer.write(sink.format.access(access))
 
 

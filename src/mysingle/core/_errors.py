@@ -1,20 +1,23 @@
 """FastAPI's own failures in the one shape: unknown routes, wrong methods, invalid input."""
 
+import inspect
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from mysingle._kernel.asgi import Receive, Scope
 from mysingle._kernel.context import current_context
 from mysingle._kernel.errors import FieldViolation
 from mysingle._kernel.problems import MEDIA_TYPE, Problem
 
-__all__ = ["install_error_handlers"]
+__all__ = ["answer_of_own_handler", "install_error_handlers"]
 
 _MAX_VIOLATIONS = 50
 
@@ -32,6 +35,18 @@ def install_error_handlers(app: FastAPI, service_name: str) -> None:
 
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_invalid)
+
+
+async def answer_of_own_handler(scope: Scope, receive: Receive, error: Exception) -> Response | None:
+    """Return what the service's own handler for `Exception` or 500 answers; None when it has none."""
+    handlers = scope["app"].exception_handlers
+    handler = handlers.get(Exception) or handlers.get(500)
+    if handler is None:
+        return None
+    request = Request(scope, receive)
+    if inspect.iscoroutinefunction(handler):
+        return cast("Response", await handler(request, error))
+    return cast("Response", await run_in_threadpool(handler, request, error))
 
 
 def _respond(request: Request, problem: Problem, service_name: str) -> Response:

@@ -84,6 +84,7 @@ class ServiceLifespan:
         set_up_logging(self._config, self._settings)
         self._guard()
         self._health.enter(ServiceState.STARTING)
+        app.observe_natively_if_configured()
         log.info("service.starting", resources=[resource.name for resource in self._resources])
         stack = ResourceStack(self._resources)
         try:

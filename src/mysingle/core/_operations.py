@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
@@ -16,7 +16,7 @@ from mysingle._kernel.metrics import ServiceMetrics
 from mysingle._kernel.problems import MEDIA_TYPE, to_problem
 from mysingle.core.service import ServiceConfig
 
-__all__ = ["PROBES", "OperationsMiddleware", "ServiceApp", "documented_operations", "make_operations"]
+__all__ = ["PROBES", "OperationsMiddleware", "documented_operations", "make_operations"]
 
 PROBES = ("/health", "/live", "/ready", "/startup", "/health/details")
 METRICS = "/metrics"
@@ -24,22 +24,6 @@ _HEALTH_MEDIA_TYPE = "application/health+json"
 _NO_STORE = {"Cache-Control": "no-store"}
 
 Endpoint = Callable[[Scope], Response]
-
-
-class ServiceApp(FastAPI):
-    """
-    A FastAPI app whose `routes` and API document also list the operations.
-
-    They are answered before any routing, so they stand beside the router's own list: a probe must not make every
-    request of the service compare six more patterns.
-    """
-
-    operations: tuple[BaseRoute, ...] = ()
-
-    @property
-    def routes(self) -> list[BaseRoute]:
-        """The operations, then the router's routes. To add a route, use the router."""
-        return [*self.operations, *self.router.routes]
 
 
 class OperationsMiddleware:

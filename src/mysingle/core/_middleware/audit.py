@@ -33,9 +33,9 @@ class AuditMiddleware:
             self._accept(self._record(scope, time.perf_counter() - started))
 
     def _record(self, scope: Scope, seconds: float) -> AuditRecord:
-        user = scope["state"].get("user") if "state" in scope else None
         client = scope.get("client")
         context = current_context()
+        user = context.user
         return AuditRecord(
             at=datetime.now(UTC),
             service=self._service_name,

@@ -1,6 +1,7 @@
 """The errors layer: whatever goes wrong inside becomes one shape of answer, and the details stay in the log."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from mysingle._kernel.asgi import App, Message, Receive, Scope, Send
 from mysingle._kernel.context import current_context
@@ -12,15 +13,22 @@ from mysingle.core._middleware.exchange import exchange_of
 
 __all__ = ["ErrorsMiddleware"]
 
+OwnAnswer = Callable[[Scope, Receive, Exception], Awaitable[App | None]]
+
 log = get_logger("mysingle.core")
 
 
 class ErrorsMiddleware:
-    """Answers with a problem document (RFC 9457). A failure at start-up becomes one clear line."""
+    """
+    Answers with a problem document (RFC 9457). A failure at start-up becomes one clear line.
 
-    def __init__(self, app: App, *, service_name: str) -> None:
+    `own_answer` asks the service's own handler for unknown exceptions first.
+    """
+
+    def __init__(self, app: App, *, service_name: str, own_answer: OwnAnswer) -> None:
         self.app = app
         self._service_name = service_name
+        self._own_answer = own_answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the call; translate what it raises."""
@@ -28,12 +36,12 @@ class ErrorsMiddleware:
             try:
                 await self.app(scope, receive, send)
             except Exception as error:
-                await self._answer(error, scope, send)
+                await self._answer(error, scope, receive, send)
             except asyncio.CancelledError:
                 overdue = claim_cancellation(exchange_of(scope))
                 if overdue is None:
                     raise
-                await self._answer(overdue, scope, send)
+                await self._answer(overdue, scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._start(scope, receive, send)
         else:
@@ -58,7 +66,7 @@ class ErrorsMiddleware:
                 await send({**failure, "message": str(known) if known else failure.get("message", "")})
             raise
 
-    async def _answer(self, error: Exception, scope: Scope, send: Send) -> None:
+    async def _answer(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
         known = translate(error)
         problem = to_problem(known or MySingleError())
         exchange = exchange_of(scope)
@@ -66,6 +74,10 @@ class ErrorsMiddleware:
         _log(error, known, problem.status)
         if exchange.has_started:
             raise error
+        own = None if known else await self._own_answer(scope, receive, error)
+        if own is not None:
+            await own(scope, receive, send)
+            return
         correlation_id = current_context().correlation_id
         for message in problem_messages(problem, scope["path"], correlation_id, self._service_name):
             await send(message)

@@ -79,9 +79,8 @@ class ObserveMiddleware:
 
 def _log_request(access: AccessTemplate, scope: Scope, seconds: float) -> None:
     client = scope.get("client")
-    user = scope["state"].get("user") if "state" in scope else None
     path = redact_text(scope["path"][:_MAX_LOGGED_PATH])
-    logging.log_access(access, path, seconds, client[0] if client else None, user.id if user else None)
+    logging.log_access(access, path, seconds, client[0] if client else None)
 
 
 def route_template(scope: Scope) -> str:

@@ -1,0 +1,58 @@
+"""The FastAPI subclass behind every service: the same app, without layers that our stack replaces."""
+
+from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import BaseRoute
+
+from mysingle._kernel.asgi import App, Receive, Scope, Send
+
+__all__ = ["ServiceApp"]
+
+
+class ServiceApp(FastAPI):
+    """
+    A FastAPI app whose outermost layers are ours.
+
+    FastAPI's own error page, body limit and telemetry switch stand around every request; our errors and limits layers
+    do the work of the first two, and the third is asked once at start-up instead of at each request.
+    """
+
+    operations: tuple[BaseRoute, ...] = ()
+    _observes_natively = False
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """
+        The operations, then the router's routes. To add a route, use the router.
+
+        Operations are answered before any routing, so they are not in the router's own list: a probe must not make
+        every request of the service compare six more patterns.
+        """
+        return [*self.operations, *self.router.routes]
+
+    def observe_natively_if_configured(self) -> None:
+        """Let FastAPI make its OpenTelemetry spans when a provider has been configured by now."""
+        telemetry = getattr(self, "_native_telemetry", None)
+        self._observes_natively = telemetry is not None and telemetry.enabled()
+
+    def build_middleware_stack(self) -> App:
+        """Return our layers around the handlers of known exceptions around the router."""
+        handlers = {key: handler for key, handler in self.exception_handlers.items() if key not in (500, Exception)}
+        app: App = AsyncExitStackMiddleware(self.router)
+        app = ExceptionMiddleware(app, handlers=handlers, debug=self.debug)
+        for layer, arguments, options in reversed(self.user_middleware):
+            app = layer(app, *arguments, **options)
+        return app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Go straight to our stack, unless native telemetry is on or the app itself starts or stops."""
+        if self._observes_natively or scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        if self.root_path:
+            scope["root_path"] = self.root_path
+        scope["app"] = self
+        if self.middleware_stack is None:
+            self.middleware_stack = self.build_middleware_stack()
+        await self.middleware_stack(scope, receive, send)
