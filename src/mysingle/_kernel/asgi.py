@@ -23,14 +23,15 @@ def route_path(scope: Scope) -> str:
 
 def header_map(scope: Scope) -> dict[bytes, bytes]:
     """
-    Return the headers by lower-case name, made once a request; of a repeated header the last value.
+    Return the headers by lower-case name, made once for each list of headers; of a repeated header the last value.
 
     Where a repetition matters, compare its length with that of `scope["headers"]`.
     """
-    headers: dict[bytes, bytes] | None = scope.get(_HEADERS)
-    if headers is None:
-        headers = scope[_HEADERS] = dict(scope["headers"])
-    return headers
+    made: tuple[object, dict[bytes, bytes]] | None = scope.get(_HEADERS)
+    headers = scope["headers"]
+    if made is None or made[0] is not headers:
+        made = scope[_HEADERS] = (headers, dict(headers))
+    return made[1]
 
 
 _HEADERS = "mysingle.headers"

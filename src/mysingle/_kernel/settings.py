@@ -1,18 +1,17 @@
 """Typed settings from the environment: the only module that reads it. Reading happens on first use, never at import."""
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote_plus
 
 import pydantic_settings
 from pydantic import AliasChoices, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mysingle._kernel.allocation import POLICIES, RedisDB
 from mysingle._kernel.errors import ErrorCode, MySingleError
+from mysingle._kernel.settings_report import report
+from mysingle._kernel.settings_sources import FileSource, files_from_environment, files_in
 
 __all__ = [
     "AuthSettings",
@@ -47,8 +46,20 @@ def _parse_json(value: str) -> object:
         return value
 
 
+def _flag(value: object) -> object:
+    """Accept the four usual words for yes, and their opposites; no other spelling switches anything on."""
+    if not isinstance(value, str):
+        return value
+    word = value.strip(" \t").lower()
+    if word not in _FLAG_WORDS:
+        raise ValueError("use true, 1, yes or on, or false, 0, no or off")
+    return _FLAG_WORDS[word]
+
+
+_FLAG_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Flag = Annotated[bool, BeforeValidator(lambda value: value.strip(" \t") if isinstance(value, str) else value)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -239,7 +250,7 @@ class CommonSettings(ProjectSettings, HttpSettings, MongoSettings, RedisSettings
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise SettingsError(_report(type(self), error, values)) from None
+            raise SettingsError(report(type(self), error, values)) from None
         except pydantic_settings.SettingsError as error:
             raise SettingsError([str(error)]) from error
         problems = list(_allocation_problems(self))
@@ -256,8 +267,8 @@ class CommonSettings(ProjectSettings, HttpSettings, MongoSettings, RedisSettings
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Put `<NAME>_FILE` behind the environment and the secrets directory last."""
-        named_files = _FileSource(settings_cls, _files_from_environment(settings_cls))
-        directory = _FileSource(settings_cls, _files_in(cls.secrets_directory))
+        named_files = FileSource(settings_cls, files_from_environment(settings_cls))
+        directory = FileSource(settings_cls, files_in(cls.secrets_directory))
         return init_settings, env_settings, named_files, dotenv_settings, directory
 
 
@@ -271,100 +282,6 @@ class SettingsError(MySingleError, ValueError):
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         lines = "\n".join(f"  - {problem}" for problem in problems)
         super().__init__(f"Settings cannot be used, {count}:\n{lines}", reason="SETTINGS_INVALID")
-
-
-class _FileSource(PydanticBaseSettingsSource):
-    """Values that stand in files, one file a variable; a trailing line break is not part of the value."""
-
-    def __init__(self, settings_cls: type[BaseSettings], files: Mapping[str, Path]) -> None:
-        super().__init__(settings_cls)
-        self._files = files
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = self._files.get(field_name.lower())
-        return (None if path is None else _read(path)), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        values = {name: self.get_field_value(info, name)[0] for name, info in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in values.items() if value not in (None, "")}
-
-
-class _Unreadable:
-    """Stands in for a value whose file could not be read, so that the one report can say so."""
-
-    def __init__(self, path: Path, error: OSError | UnicodeError) -> None:
-        self.message = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
-
-
-def _read(path: Path) -> str | _Unreadable:
-    try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeError) as error:
-        return _Unreadable(path, error)
-
-
-def _files_from_environment(settings_cls: type[BaseSettings]) -> dict[str, Path]:
-    secrets = {name.lower() for name, field in settings_cls.model_fields.items() if is_secret(field)}
-    named = ((name.lower().removesuffix("_file"), value) for name, value in os.environ.items() if value)
-    return {name: Path(value) for name, value in named if name in secrets and f"{name}_file".upper() in os.environ}
-
-
-def _files_in(directory: Path) -> dict[str, Path]:
-    if not directory.is_dir():
-        return {}
-    return {path.name.lower(): path for path in sorted(directory.iterdir()) if path.is_file()}
-
-
-def is_secret(field: FieldInfo) -> bool:
-    """Tell whether a field holds a `SecretStr`, alone or as an optional."""
-    return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
-
-
-def _report(settings_cls: type[BaseSettings], error: ValidationError, values: Mapping[str, Any]) -> list[str]:
-    return [
-        _problem(settings_cls, dict(item), values) for item in error.errors(include_url=False, include_context=False)
-    ]
-
-
-def _problem(settings_cls: type[BaseSettings], item: dict[str, Any], values: Mapping[str, Any]) -> str:
-    variable = str(item["loc"][0]) if item["loc"] else ""
-    name = _field_name(settings_cls, variable)
-    if isinstance(item["input"], _Unreadable):
-        return f"{name} (from {name}_FILE): {item['input'].message}"
-    field = settings_cls.model_fields.get(name)
-    shown = "***" if field is not None and is_secret(field) else repr(item["input"])[:80]
-    accepted = f" ({field.description})" if field is not None and field.description else ""
-    return f"{name} = {shown} (from {_origin(settings_cls, name, values)}): {item['msg']}{accepted}"
-
-
-def _field_name(settings_cls: type[BaseSettings], variable: str) -> str:
-    for name, field in settings_cls.model_fields.items():
-        if variable.upper() in _spellings(name, field):
-            return name
-    return variable
-
-
-def _spellings(name: str, field: FieldInfo) -> tuple[str, ...]:
-    aliases = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ()
-    return (name.upper(), *(alias.upper() for alias in aliases if isinstance(alias, str)))
-
-
-def _origin(settings_cls: type[BaseSettings], name: str, values: Mapping[str, Any]) -> str:
-    """Say where a value came from, and under which spelling when that is not the field's own."""
-    field = settings_cls.model_fields.get(name)
-    spellings = (name,) if field is None else _spellings(name, field)
-    dotenv = pydantic_settings.DotEnvSettingsSource(settings_cls).env_vars
-    places = (
-        ("an argument", values),
-        ("the environment", os.environ),
-        (settings_cls.model_config.get("env_file"), dotenv),
-    )
-    for place, names in places:
-        given = {key.upper() for key in names}
-        for spelling in spellings:
-            if spelling in given:
-                return f"{place}" if spelling == name else f"{spelling} in {place}"
-    return f"{settings_cls.secrets_directory}" if issubclass(settings_cls, CommonSettings) else "a secrets file"
 
 
 def _allocation_problems(settings: "RedisSettings") -> list[str]:

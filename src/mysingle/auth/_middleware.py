@@ -57,14 +57,16 @@ class AuthMiddleware:
             return self.app(scope, receive, send)
         state = scope.setdefault("state", {})
         state["user"] = None
+        user = None
         try:
             state["user"] = user = self._identify(scope)
         except MySingleError as error:
             self._on_refused(error.reason)
             return self._refuse(error, scope, send)
-        around = context.current_context()
-        if user is not around.user:
-            context.enter(context.with_user(around, user))
+        finally:
+            around = context.current_context()
+            if user is not around.user:
+                context.enter(context.with_user(around, user))
         is_bypass = user is not None and user.auth_method == "bypass"
         return self.app(scope, receive, _with_bypass_header(send) if is_bypass else send)
 
@@ -73,7 +75,7 @@ class AuthMiddleware:
         headers = collect(scope)
         if headers.is_present and not (policy.reads_identity_headers and policy.trusts_headers):
             scope["headers"] = without_identity(scope["headers"])
-        if policy.is_public(route_path(scope)):
+        if route_path(scope) in policy.public_paths:
             return self._optional_user(headers)
         if _is_preflight(scope):
             return None

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from posixpath import normpath
 
 from mysingle._kernel.identity import AuthenticatedUser
+from mysingle._kernel.public_paths import PublicPaths
 from mysingle._kernel.settings import AuthSettings, CommonSettings
 from mysingle.auth.errors import AuthReason
 
@@ -28,33 +28,18 @@ class AuthPolicy:
     assumes_verified: bool
     is_environment_explicit: bool
     bypass_user: AuthenticatedUser | None
-    public_paths: frozenset[str]
-    public_prefixes: tuple[str, ...]
-
-    def is_public(self, path: str) -> bool:
-        """Tell whether a decoded path is open to everybody: exactly, or below a public segment."""
-        if path in self.public_paths:
-            return True
-        if not self.public_prefixes:
-            return False
-        plain = normpath(path)
-        return any(plain == prefix or plain.startswith(f"{prefix}/") for prefix in self.public_prefixes)
+    public_paths: PublicPaths
 
 
 def make_policy(settings: CommonSettings, *, is_gateway_downstream: bool, public_paths: Iterable[str]) -> AuthPolicy:
-    """Compute the rules. A path that ends in `/*` opens everything below that segment, nothing beside it."""
-    paths = (*public_paths, *settings.AUTH_PUBLIC_PATHS)
-    for path in paths:
-        if not path.startswith("/") or path == "/*":
-            raise ValueError(f"public path {path!r} must start with '/', and '/*' would open everything")
+    """Compute the rules; `public_paths` stand beside those of the settings."""
     return AuthPolicy(
         reads_identity_headers=is_gateway_downstream,
         trusts_headers=gateway_problem(settings) is None,
         assumes_verified=settings.GATEWAY_ASSUME_VERIFIED,
         is_environment_explicit=settings.is_environment_explicit,
         bypass_user=bypass_user(settings) if bypass_is_enabled(settings) else None,
-        public_paths=frozenset(path for path in paths if not path.endswith("/*")),
-        public_prefixes=tuple(path.removesuffix("/*") for path in paths if path.endswith("/*")),
+        public_paths=PublicPaths((*public_paths, *settings.AUTH_PUBLIC_PATHS)),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mysingle._kernel.health import Check
 from mysingle._kernel.lifecycle import Resource
+from mysingle._kernel.public_paths import PublicPaths
 
 __all__ = ["Lifespan", "ServiceConfig", "ServiceType", "create_service_config"]
 
@@ -136,7 +137,7 @@ def create_service_config(
         enable_audit_logging=enable_audit_logging,
         enable_metrics=enable_metrics,
         enable_health_check=enable_health_check,
-        public_paths=_public_paths(public_paths or ()),
+        public_paths=_checked(public_paths or ()),
         cors_origins=None if cors_origins is None else tuple(cors_origins),
         lifespan=lifespan,
         grpc_server=grpc_server,
@@ -147,9 +148,7 @@ def create_service_config(
     )
 
 
-def _public_paths(paths: Iterable[str]) -> tuple[str, ...]:
+def _checked(paths: Iterable[str]) -> tuple[str, ...]:
     paths = tuple(paths)
-    for path in paths:
-        if not path.startswith("/") or path == "/*":
-            raise ValueError(f"public path {path!r} must begin with '/'; '/*' would open the whole service")
+    PublicPaths(paths)
     return paths

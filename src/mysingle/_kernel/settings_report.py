@@ -1,0 +1,61 @@
+"""The one report of wrong settings: each variable, where it came from, and what would be accepted."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic_settings
+from pydantic import AliasChoices, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from mysingle._kernel.settings_sources import Unreadable, is_secret
+
+__all__ = ["report"]
+
+
+def report(settings_cls: type[BaseSettings], error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+    return [
+        _problem(settings_cls, dict(item), values) for item in error.errors(include_url=False, include_context=False)
+    ]
+
+
+def _problem(settings_cls: type[BaseSettings], item: dict[str, Any], values: Mapping[str, Any]) -> str:
+    variable = str(item["loc"][0]) if item["loc"] else ""
+    name = _field_name(settings_cls, variable)
+    if isinstance(item["input"], Unreadable):
+        return f"{name} (from {name}_FILE): {item['input'].message}"
+    field = settings_cls.model_fields.get(name)
+    shown = "***" if field is not None and is_secret(field) else repr(item["input"])[:80]
+    accepted = f" ({field.description})" if field is not None and field.description else ""
+    return f"{name} = {shown} (from {_origin(settings_cls, name, values)}): {item['msg']}{accepted}"
+
+
+def _field_name(settings_cls: type[BaseSettings], variable: str) -> str:
+    for name, field in settings_cls.model_fields.items():
+        if variable.upper() in _spellings(name, field):
+            return name
+    return variable
+
+
+def _spellings(name: str, field: FieldInfo) -> tuple[str, ...]:
+    aliases = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ()
+    return (name.upper(), *(alias.upper() for alias in aliases if isinstance(alias, str)))
+
+
+def _origin(settings_cls: type[BaseSettings], name: str, values: Mapping[str, Any]) -> str:
+    """Say where a value came from, and under which spelling when that is not the field's own."""
+    field = settings_cls.model_fields.get(name)
+    spellings = (name,) if field is None else _spellings(name, field)
+    dotenv = pydantic_settings.DotEnvSettingsSource(settings_cls).env_vars
+    places = (
+        ("an argument", values),
+        ("the environment", os.environ),
+        (settings_cls.model_config.get("env_file"), dotenv),
+    )
+    for place, names in places:
+        given = {key.upper() for key in names}
+        for spelling in spellings:
+            if spelling in given:
+                return f"{place}" if spelling == name else f"{spelling} in {place}"
+    return f"{getattr(settings_cls, 'secrets_directory', 'a secrets file')}"
