@@ -174,7 +174,10 @@ class HealthRegistry:
             entry.has_run.set()
             passed = entry.result.status == "pass"
             for listener in self._on_result:
-                listener(entry.name, passed)
+                try:
+                    listener(entry.name, passed)
+                except Exception:  # a listener's failure must not end the checks
+                    log.exception("health.listener_failed", check=entry.name)
             await asyncio.sleep(entry.interval if passed else min(entry.interval, _RECOVERY_INTERVAL_SECONDS))
 
     async def _run_once(self, entry: _RegisteredCheck) -> CheckResult:
@@ -183,6 +186,11 @@ class HealthRegistry:
         try:
             if await _call(entry) is False:
                 message = "the check returned False"
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            message = "the check was cancelled"
         except TimeoutError:
             message = f"no answer within {entry.timeout:g} s"
         except Exception as error:  # whatever a check raises is its verdict

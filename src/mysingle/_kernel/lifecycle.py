@@ -1,7 +1,7 @@
 """What a service opens and closes: resources, in order, each end bounded in time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol, runtime_checkable
 
@@ -58,16 +58,27 @@ class ResourceStack:
             error.add_note(f"While closing after this error: {failure!r}")
 
     async def _close_all(self) -> list[Exception]:
-        errors: list[Exception] = []
-        while self._opened:
-            resource = self._opened.pop()
-            try:
-                async with asyncio.timeout(self._close_timeout_seconds):
-                    await resource.close()
-            except Exception as error:
-                error.add_note(f"resource: {resource.name}")
-                errors.append(error)
-        return errors
+        opened, self._opened = self._opened, []
+        return await close_in_reverse(opened, self._close_timeout_seconds)
+
+
+async def close_in_reverse(resources: Sequence[Resource], timeout_seconds: float = 10.0) -> list[Exception]:
+    """Close every resource, last one first, each within its time, and return what went wrong."""
+    errors: list[Exception] = []
+    for resource in reversed(resources):
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await resource.close()
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            errors.append(RuntimeError(f"resource {resource.name}: its close was cancelled"))
+            errors[-1].__cause__ = error
+        except Exception as error:
+            error.add_note(f"resource: {resource.name}")
+            errors.append(error)
+    return errors
 
 
 _shared: dict[str, Resource] = {}
@@ -99,5 +110,6 @@ async def hold_shared_resources() -> AsyncIterator[None]:
     finally:
         _holders -= 1
         if _holders == 0:
-            for resource in reversed(shared_resources()):
-                await resource.close()
+            errors = await close_in_reverse(shared_resources())
+            if errors:
+                raise ExceptionGroup("Some shared resources did not close cleanly", errors)

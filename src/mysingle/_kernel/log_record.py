@@ -130,7 +130,21 @@ class JsonFormat:
         at, level, body, context, attributes = record
         head = f'{{"timestamp":"{timestamp(at)}",{_HEADS[level]},"body":{quote(body)}{_context(context)},'
         line = b"%b%b%b}\n" % (head.encode("ascii"), _attributes(attributes), self._resource.encode())
-        return line if len(line) <= MAX_RECORD_BYTES else _shorten(line)
+        return line if len(line) <= MAX_RECORD_BYTES else self._shorten(line)
+
+    def _shorten(self, line: bytes) -> bytes:
+        """Keep a record under its cap: long values lose their end; what every record has stays, and it says so."""
+        values: dict[str, Any] = json.loads(line)
+        fixed = _FIXED | json.loads(f"{{{self._resource}}}").keys()
+        kept = {key: _cut(values.pop(key)) for key in list(values) if key in fixed} | {"log.truncated": True}
+        room = MAX_RECORD_BYTES - len(json.dumps(kept)) - 1
+        for key, value in values.items():
+            pair = {key: value if isinstance(value, int | float | None) else _cut(value)}
+            room -= len(json.dumps(pair))  # its two braces pay for the comma and the space
+            if room < 0:
+                break
+            kept |= pair
+        return json.dumps(kept).encode() + b"\n"
 
     def access(self, access: Access) -> bytes:
         """Return the same line as for `access.record()`, joined as text."""
@@ -138,7 +152,7 @@ class JsonFormat:
         return (
             f'{{"timestamp":"{timestamp(at)}",{template.json}{_context(context)},"url.path":{quote(path)},'
             f'"duration_s":{seconds:.6f},"client.address":{quote(client or "")},{self._resource}}}\n'
-        ).encode("ascii")
+        ).encode()
 
 
 def _context(context: RequestContext) -> str:
@@ -161,6 +175,16 @@ def _attributes(attributes: Mapping[str, Any]) -> bytes:
     return text[1:-1] + b","
 
 
+_FIXED = frozenset(
+    {"timestamp", "severity_text", "severity_number", "body", "event_name", "correlation_id", "request_id", "user_id"}
+    | {"trace_id", "span_id", "trace_flags"}
+)
+
+
+def _cut(value: object) -> object:
+    return value if isinstance(value, int) else str(value)[:_MAX_SHORTENED]
+
+
 def _describe(value: object) -> str:
     """Return what stands in a record for a value that JSON does not know; never the inside of a secret."""
     return redact_text(str(redact(value))[:_MAX_TEXT])
@@ -168,15 +192,3 @@ def _describe(value: object) -> str:
 
 def _harmless(value: object) -> object:
     return value if value is None or isinstance(value, bool | int) else str(value)[:_MAX_TEXT]
-
-
-def _shorten(line: bytes) -> bytes:
-    """Keep a record under its cap: long values lose their end, and the record says so."""
-    kept: dict[str, Any] = {}
-    room = MAX_RECORD_BYTES // 2
-    for key, value in json.loads(line).items():
-        text = value if isinstance(value, int | float | None) else str(value)[:_MAX_SHORTENED]
-        room -= len(key) + len(str(text)) + 8
-        if room > 0:
-            kept[key[:_MAX_SHORTENED]] = text
-    return json.dumps(kept | {"log.truncated": True}).encode() + b"\n"

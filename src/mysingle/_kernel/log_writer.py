@@ -41,8 +41,9 @@ class LogWriter:
     A stream that fails (a full disk, a closed pipe) drops its records in the same way. The owner calls `close`.
     """
 
-    def __init__(self, stream: BinaryIO, max_records: int = MAX_QUEUED_RECORDS) -> None:
+    def __init__(self, stream: BinaryIO, max_records: int = MAX_QUEUED_RECORDS, *, owns_stream: bool = False) -> None:
         self._stream = stream
+        self._owns_stream = owns_stream
         self._max_records = max_records
         self._queue: SimpleQueue[bytes | threading.Event] = SimpleQueue()
         self._start_lock = threading.Lock()
@@ -67,10 +68,13 @@ class LogWriter:
         return done.wait(timeout_seconds)
 
     def close(self) -> None:
-        """Write what is left and end the thread. The stream stays open: it may be stdout."""
+        """Write what is left and end the thread. A stream that is not owned stays open: it may be stdout."""
         self.flush()
         self._closed = True
-        self._queue.put(threading.Event())
+        if self._generation is _Process.generation:
+            self._queue.put(threading.Event())
+        elif self._owns_stream:
+            self._stream.close()
 
     def _start(self) -> None:
         """Start the thread; again in a forked child, where the parent's does not run and its records are its own."""
@@ -86,6 +90,8 @@ class LogWriter:
             if not isinstance(first, threading.Event):
                 time.sleep(_GATHER_SECONDS)
             self._write_batch(first)
+        if self._owns_stream:
+            self._stream.close()
 
     def _write_batch(self, first: bytes | threading.Event) -> None:
         batch = [first]
@@ -105,5 +111,5 @@ class LogWriter:
         try:
             self._stream.write(b"".join(lines))
             self._stream.flush()
-        except (OSError, ValueError):
+        except Exception:  # whatever the stream does, the thread lives on
             process_metrics().log_dropped.inc(len(lines))

@@ -19,7 +19,7 @@ from mysingle._kernel.console import ConsoleFormat
 from mysingle._kernel.context import current_context
 from mysingle._kernel.log_record import SEVERITIES, Access, AccessTemplate, JsonFormat, LogRecord, context_values
 from mysingle._kernel.log_writer import LogWriter
-from mysingle._kernel.redaction import MASK, is_secret_key, redact, redact_text
+from mysingle._kernel.redaction import MASK, describe, is_secret_key, redact, redact_text
 
 __all__ = ["flush_logs", "get_logger", "get_structured_logger", "log_access", "setup_logging"]
 
@@ -86,7 +86,7 @@ def setup_logging(
     }
     stated = {key: value for key, value in resource.items() if value}
     chosen = JsonFormat(stated) if log_format == "json" else ConsoleFormat()
-    previous, _sink = _sink, _Sink(chosen, LogWriter(stream), level, wanted)
+    previous, _sink = _sink, _Sink(chosen, LogWriter(stream, owns_stream=log_file is not None), level, wanted)
     if previous is None:
         atexit.register(flush_logs)
     else:
@@ -172,7 +172,7 @@ def _exception(exc_info: object) -> dict[str, str]:
         return {}
     return {
         "exception.type": type(error).__qualname__,
-        "exception.message": redact_text(str(error)[:_MAX_TEXT]),
+        "exception.message": describe(error),
         "exception.stacktrace": redact_text("".join(traceback.format_exception(error))[-_MAX_STACKTRACE:]),
     }
 

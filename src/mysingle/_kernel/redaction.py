@@ -1,16 +1,26 @@
 """What never reaches a log line: secrets by key, by type, and by their look."""
 
 import re
+from collections import deque
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
 from typing import Any
+from uuid import UUID
 
-from pydantic import SecretBytes, SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr
 
 __all__ = ["MASK", "redact", "redact_text"]
 
 MASK = "***"
 _MAX_DEPTH = 6
+_MAX_ITEMS = 1000
+_MAX_TEXT = 4 * 1024
+_MAX_INTEGER = 1 << 64
+_PLAIN = (datetime, date, timedelta, UUID, Decimal)
 
 _SECRET_WORDS = (
     "password",
@@ -32,7 +42,7 @@ _PATTERNS = (
     (re.compile(r"(\w://[^\s:/@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
     (
         re.compile(
-            r"(?i)\b((?:[\w-]*password|passwd|secret|api_?key|access_token|refresh_token)[\"']?\s*[=:]\s*)[^\s,;&\"']+"
+            r"(?i)\b((?:[\w-]*password|passwd|secret|api_?key|access_token|refresh_token)[\"']?\s*[=:]\s*[\"']?)[^\s,;&\"']+"
         ),
         rf"\1{MASK}",
     ),
@@ -60,6 +70,8 @@ def redact(value: Any, depth: int = 0) -> Any:  # Any: a log value may be anythi
     """Return a value with everything secret in it masked, at any depth."""
     if isinstance(value, str):
         return redact_text(value)
+    if isinstance(value, int) and not -_MAX_INTEGER < value < _MAX_INTEGER:
+        return f"<an integer of {value.bit_length()} bits>"
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, SecretStr | SecretBytes) or depth > _MAX_DEPTH:
@@ -68,8 +80,33 @@ def redact(value: Any, depth: int = 0) -> Any:  # Any: a log value may be anythi
 
 
 def _redact_container(value: Any, depth: int) -> Any:
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name, None) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): MASK if is_secret_key(str(key)) else redact(item, depth) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [redact(item, depth) for item in value]
-    return value
+        return _redact_mapping(value, depth)
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return [redact(item, depth) for item in islice(value, _MAX_ITEMS)]
+    if isinstance(value, _PLAIN):
+        return value
+    return describe(value)
+
+
+def _redact_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    pairs = ((_key(key), item) for key, item in islice(value.items(), _MAX_ITEMS))
+    return {key: MASK if is_secret_key(key) else redact(item, depth) for key, item in pairs}
+
+
+def _key(key: object) -> str:
+    text = key.decode("utf-8", "replace") if isinstance(key, bytes) else describe(key)
+    return redact_text(text)
+
+
+def describe(value: object) -> str:
+    """Return a foreign object as harmless text; never raises."""
+    try:
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    except Exception:  # its __str__ is not ours
+        return f"<{type(value).__qualname__}>"
+    return redact_text(text[:_MAX_TEXT])

@@ -75,7 +75,7 @@ class AuthMiddleware:
         headers = collect(scope)
         if headers.is_present and not (policy.reads_identity_headers and policy.trusts_headers):
             scope["headers"] = without_identity(scope["headers"])
-        if route_path(scope) in policy.public_paths:
+        if policy.is_public(route_path(scope)):
             return self._optional_user(headers)
         if _is_preflight(scope):
             return None

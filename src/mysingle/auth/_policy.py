@@ -30,6 +30,10 @@ class AuthPolicy:
     bypass_user: AuthenticatedUser | None
     public_paths: PublicPaths
 
+    def is_public(self, path: str) -> bool:
+        """Tell whether a decoded path is open to everybody."""
+        return path in self.public_paths
+
 
 def make_policy(settings: CommonSettings, *, is_gateway_downstream: bool, public_paths: Iterable[str]) -> AuthPolicy:
     """Compute the rules; `public_paths` stand beside those of the settings."""

@@ -1,32 +1,25 @@
-"""Typed settings from the environment: the only module that reads it. Reading happens on first use, never at import."""
+"""Typed groups of settings: names, defaults, bounds."""
 
+import json
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote_plus
 
-import pydantic_settings
-from pydantic import AliasChoices, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, NoDecode
 
 from mysingle._kernel.allocation import POLICIES, RedisDB
-from mysingle._kernel.errors import ErrorCode, MySingleError
-from mysingle._kernel.settings_report import report
-from mysingle._kernel.settings_sources import FileSource, files_from_environment, files_in
 
 __all__ = [
     "AuthSettings",
-    "CommonSettings",
     "HttpSettings",
     "MongoSettings",
     "ProjectSettings",
+    "RedisAllocation",
     "RedisSettings",
-    "SettingsError",
-    "get_settings",
-    "reset_settings",
-    "set_settings",
+    "allocation_problems",
 ]
 
-SECRETS_DIRECTORY = Path("/run/secrets")
 GUIDE_PLACEHOLDER = "REDIS_DB_MYSERVICE"
 
 
@@ -38,8 +31,6 @@ def _split(value: object) -> object:
 
 
 def _parse_json(value: str) -> object:
-    import json
-
     try:
         return json.loads(value)
     except ValueError:
@@ -52,7 +43,7 @@ def _flag(value: object) -> object:
         return value
     word = value.strip(" \t").lower()
     if word not in _FLAG_WORDS:
-        raise ValueError("use true, 1, yes or on, or false, 0, no or off")
+        raise ValueError("Input should be a valid boolean: true, 1, yes or on, false, 0, no or off")
     return _FLAG_WORDS[word]
 
 
@@ -149,19 +140,8 @@ class MongoSettings(BaseSettings):
         return f"mongodb://{quote_plus(self.MONGODB_USERNAME)}:{password}@{self.MONGODB_SERVER}/?authSource=admin"
 
 
-class RedisSettings(BaseSettings):
-    """Where Redis is, and which database serves which purpose (`_kernel.allocation`)."""
-
-    REDIS_HOST: str = "localhost"
-    REDIS_PORT: Port = 6379
-    REDIS_USERNAME: str | None = None
-    REDIS_PASSWORD: SecretStr | None = None
-    REDIS_TLS: bool = False
-    REDIS_MODE: Literal["standalone", "sentinel", "cluster"] = "standalone"
-    REDIS_POLICY: Literal["warn", "strict"] = "warn"
-    REDIS_MAX_CONNECTIONS: PositiveInt = 50
-    REDIS_CONNECT_TIMEOUT_SECONDS: PositiveFloat = 1.0
-    REDIS_TIMEOUT_SECONDS: PositiveFloat = 1.0
+class RedisAllocation(BaseSettings):
+    """Which Redis database serves which purpose (`_kernel.allocation`)."""
 
     REDIS_DB_USER: int = _database(RedisDB.USER)
     REDIS_DB_GRPC: int = _database(RedisDB.GRPC)
@@ -179,20 +159,6 @@ class RedisSettings(BaseSettings):
     REDIS_DB_GENAI: int = _database(RedisDB.GENAI)
     REDIS_DB_SUBSCRIPTION: int = _database(RedisDB.SUBSCRIPTION)
     REDIS_DB_RESERVED: int = _database(RedisDB.RESERVED)
-
-    @property
-    def redis_url(self) -> str:
-        """The address without a database number, credentials included: pass it on, never print it."""
-        scheme = "rediss" if self.REDIS_TLS else "redis"
-        password = quote_plus(self.REDIS_PASSWORD.get_secret_value()) if self.REDIS_PASSWORD else ""
-        user = quote_plus(self.REDIS_USERNAME or "")
-        credentials = f"{user}:{password}@" if user or password else ""
-        return f"{scheme}://{credentials}{self.REDIS_HOST}:{self.REDIS_PORT}"
-
-    @property
-    def REDIS_URL(self) -> str:
-        """The same as `redis_url`; computed, never read from the environment."""
-        return self.redis_url
 
     def redis_purpose(self, number: int) -> RedisDB | None:
         """Return the purpose to which a database number is assigned; None for a number that nobody has."""
@@ -213,6 +179,35 @@ class RedisSettings(BaseSettings):
         raise AttributeError(f"No Redis database is allocated to {name!r}. The platform's allocation has: {names}")
 
 
+class RedisSettings(RedisAllocation):
+    """Where Redis is."""
+
+    REDIS_HOST: str = "localhost"
+    REDIS_PORT: Port = 6379
+    REDIS_USERNAME: str | None = None
+    REDIS_PASSWORD: SecretStr | None = None
+    REDIS_TLS: bool = False
+    REDIS_MODE: Literal["standalone", "sentinel", "cluster"] = "standalone"
+    REDIS_POLICY: Literal["warn", "strict"] = "warn"
+    REDIS_MAX_CONNECTIONS: PositiveInt = 50
+    REDIS_CONNECT_TIMEOUT_SECONDS: PositiveFloat = 1.0
+    REDIS_TIMEOUT_SECONDS: PositiveFloat = 1.0
+
+    @property
+    def redis_url(self) -> str:
+        """The address without a database number, credentials included: pass it on, never print it."""
+        scheme = "rediss" if self.REDIS_TLS else "redis"
+        password = quote_plus(self.REDIS_PASSWORD.get_secret_value()) if self.REDIS_PASSWORD else ""
+        user = quote_plus(self.REDIS_USERNAME or "")
+        credentials = f"{user}:{password}@" if user or password else ""
+        return f"{scheme}://{credentials}{self.REDIS_HOST}:{self.REDIS_PORT}"
+
+    @property
+    def REDIS_URL(self) -> str:
+        """The same as `redis_url`; computed, never read from the environment."""
+        return self.redis_url
+
+
 class AuthSettings(BaseSettings):
     """Who may say who is calling."""
 
@@ -225,97 +220,16 @@ class AuthSettings(BaseSettings):
     AUTH_PUBLIC_PATHS: TextList = ()
 
 
-class CommonSettings(ProjectSettings, HttpSettings, MongoSettings, RedisSettings, AuthSettings):
-    """
-    All settings of a service; subclass it to add your own.
-
-    Read, first one wins: arguments, environment, `<NAME>_FILE` (secrets), `.env`, `/run/secrets/<name>`, defaults.
-
-    Raises:
-        SettingsError: one report of every wrong variable, where it came from, and what would be accepted.
-    """
-
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        populate_by_name=True,
-        use_attribute_docstrings=False,
-    )
-    secrets_directory: ClassVar[Path] = SECRETS_DIRECTORY
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise SettingsError(report(type(self), error, values)) from None
-        except pydantic_settings.SettingsError as error:
-            raise SettingsError([str(error)]) from error
-        problems = list(_allocation_problems(self))
-        if problems:
-            raise SettingsError(problems)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put `<NAME>_FILE` behind the environment and the secrets directory last."""
-        named_files = FileSource(settings_cls, files_from_environment(settings_cls))
-        directory = FileSource(settings_cls, files_in(cls.secrets_directory))
-        return init_settings, env_settings, named_files, dotenv_settings, directory
-
-
-class SettingsError(MySingleError, ValueError):
-    """Settings that cannot be used; the message lists every problem."""
-
-    default_code = ErrorCode.FAILED_PRECONDITION
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = tuple(problems)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"Settings cannot be used, {count}:\n{lines}", reason="SETTINGS_INVALID")
-
-
-def _allocation_problems(settings: "RedisSettings") -> list[str]:
+def allocation_problems(settings: RedisAllocation) -> list[str]:
+    """Return what is wrong with the assignments: two purposes in one database, or the reserved one in use."""
     numbers: dict[int, str] = {}
     problems = []
     for db in RedisDB:
         name = f"REDIS_DB_{db.name}"
         number = getattr(settings, name)
-        if number in numbers:
+        if number in numbers and db is not RedisDB.RESERVED:
             problems.append(f"{name} = {number} is already {numbers[number]}: every purpose has its own database")
         elif number == RedisDB.RESERVED and db is not RedisDB.RESERVED:
             problems.append(f"{name} = 15: database 15 is reserved by the platform, choose 0 to 14")
         numbers.setdefault(number, name)
     return problems
-
-
-_settings: CommonSettings | None = None
-
-
-def get_settings() -> CommonSettings:
-    """Return the process's settings, read once on first use."""
-    global _settings
-    if _settings is None:
-        _settings = CommonSettings()
-    return _settings
-
-
-def set_settings(settings: CommonSettings) -> None:
-    """Make a service's own settings the ones that every part of the package uses; call it before the app is built."""
-    global _settings
-    _settings = settings
-
-
-def reset_settings() -> None:
-    """Forget the settings, so that the next use reads the environment again; for tests."""
-    global _settings
-    _settings = None

@@ -9,12 +9,13 @@ from pydantic import AliasChoices, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from mysingle._kernel.settings_sources import Unreadable, is_secret
+from mysingle._kernel.settings.sources import Unreadable, files_from_environment, is_secret
 
 __all__ = ["report"]
 
 
 def report(settings_cls: type[BaseSettings], error: ValidationError, values: Mapping[str, Any]) -> list[str]:
+    """Return one sentence for each wrong variable; a secret's value is never in it."""
     return [
         _problem(settings_cls, dict(item), values) for item in error.errors(include_url=False, include_context=False)
     ]
@@ -25,8 +26,11 @@ def _problem(settings_cls: type[BaseSettings], item: dict[str, Any], values: Map
     name = _field_name(settings_cls, variable)
     if isinstance(item["input"], Unreadable):
         return f"{name} (from {name}_FILE): {item['input'].message}"
+    if not item["loc"]:
+        return str(item["msg"]).removeprefix("Value error, ")
     field = settings_cls.model_fields.get(name)
-    shown = "***" if field is not None and is_secret(field) else repr(item["input"])[:80]
+    is_plain = len(item["loc"]) == 1 and isinstance(item["input"], str | int | float)
+    shown = repr(item["input"])[:80] if is_plain and field is not None and not is_secret(field) else "***"
     accepted = f" ({field.description})" if field is not None and field.description else ""
     return f"{name} = {shown} (from {_origin(settings_cls, name, values)}): {item['msg']}{accepted}"
 
@@ -47,11 +51,13 @@ def _origin(settings_cls: type[BaseSettings], name: str, values: Mapping[str, An
     """Say where a value came from, and under which spelling when that is not the field's own."""
     field = settings_cls.model_fields.get(name)
     spellings = (name,) if field is None else _spellings(name, field)
-    dotenv = pydantic_settings.DotEnvSettingsSource(settings_cls).env_vars
+    env_file = values.get("_env_file", settings_cls.model_config.get("env_file"))
+    dotenv = pydantic_settings.DotEnvSettingsSource(settings_cls, env_file=env_file).env_vars
     places = (
         ("an argument", values),
         ("the environment", os.environ),
-        (settings_cls.model_config.get("env_file"), dotenv),
+        (f"{name}_FILE", files_from_environment(settings_cls)),
+        (env_file, dotenv),
     )
     for place, names in places:
         given = {key.upper() for key in names}

@@ -43,12 +43,14 @@ def _read(path: Path) -> str | Unreadable:
 
 
 def files_from_environment(settings_cls: type[BaseSettings]) -> dict[str, Path]:
+    """Return the files that `<NAME>_FILE` variables name, by lower-case setting; secrets only."""
     secrets = {name.lower() for name, field in settings_cls.model_fields.items() if is_secret(field)}
     named = ((name.lower().removesuffix("_file"), value) for name, value in os.environ.items() if value)
     return {name: Path(value) for name, value in named if name in secrets and f"{name}_file".upper() in os.environ}
 
 
 def files_in(directory: Path) -> dict[str, Path]:
+    """Return the files of a directory of secrets, by lower-case name; none when there is no such directory."""
     if not directory.is_dir():
         return {}
     return {path.name.lower(): path for path in sorted(directory.iterdir()) if path.is_file()}

