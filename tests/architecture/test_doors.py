@@ -48,7 +48,7 @@ OWNERS = {
         "core._service_app",
         "testing",
     ],
-    "uvicorn": ["core._serve"],
+    "uvicorn": ["core._protocol", "core._serve"],
     "grpc": ["grpc", "clients", "protos"],
     "grpc_health": ["grpc"],
     "grpc_reflection": ["grpc"],

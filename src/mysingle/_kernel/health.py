@@ -7,8 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeGuard
 
+from mysingle._kernel.errors import ErrorCode, MySingleError
 from mysingle._kernel.logging import get_logger
 from mysingle._kernel.metrics import process_metrics
 from mysingle._kernel.redaction import redact_text
@@ -64,6 +65,12 @@ class _RegisteredCheck:
     running: asyncio.Future[object] | None = field(default=None, repr=False)
 
 
+class UnknownCheckError(MySingleError, ValueError):
+    """The service called a check critical that nobody registered."""
+
+    default_code = ErrorCode.FAILED_PRECONDITION
+
+
 class HealthRegistry:
     """
     Holds the state of one service and runs its checks.
@@ -102,6 +109,10 @@ class HealthRegistry:
         if self._tasks:
             self._tasks.append(asyncio.create_task(self._repeat(entry), name=f"health:{name}"))
 
+    def remove_check(self, name: str) -> None:
+        """Forget a check; do nothing when there is none of that name. Call it while the checks do not run."""
+        self._checks.pop(name, None)
+
     def on_change(self, listener: Callable[[ServiceState], None]) -> None:
         """Call `listener` at every change of state, so that grpc.health and HTTP tell the same story."""
         self._listeners.append(listener)
@@ -129,7 +140,9 @@ class HealthRegistry:
         unknown = sorted(self._critical - self._checks.keys())
         if unknown:
             known = ", ".join(sorted(self._checks)) or "none"
-            raise ValueError(f"critical_checks names {', '.join(unknown)}, but the registered checks are: {known}")
+            raise UnknownCheckError(
+                f"critical_checks names {', '.join(unknown)}, but the registered checks are: {known}"
+            )
         self._tasks = [asyncio.create_task(self._watch_loop(), name="health:loop")]
         self._tasks += [
             asyncio.create_task(self._repeat(entry), name=f"health:{entry.name}") for entry in self._checks.values()
@@ -217,7 +230,7 @@ async def _call(entry: _RegisteredCheck) -> object:
     """Run a check within its timeout; a sync one in a thread that is left alone when it hangs."""
     if entry.running is not None and not entry.running.done():
         raise TimeoutError
-    if inspect.iscoroutinefunction(entry.check):
+    if _is_async(entry.check):
         async with asyncio.timeout(entry.timeout):
             return await entry.check()
     entry.running = asyncio.ensure_future(asyncio.to_thread(entry.check))
@@ -225,6 +238,11 @@ async def _call(entry: _RegisteredCheck) -> object:
     async with asyncio.timeout(entry.timeout):
         result = await asyncio.shield(entry.running)
         return await result if inspect.isawaitable(result) else result
+
+
+def _is_async(check: Check) -> TypeGuard[Callable[[], Awaitable[object]]]:
+    """Recognise an async function, and an object whose call is one."""
+    return inspect.iscoroutinefunction(check) or inspect.iscoroutinefunction(type(check).__call__)
 
 
 def _passed(entry: _RegisteredCheck) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mysingle import database
 from mysingle._kernel import guard
-from mysingle._kernel.health import HealthRegistry, ServiceState
+from mysingle._kernel.health import Check, HealthRegistry, ServiceState
 from mysingle._kernel.lifecycle import Resource, ResourceStack, hold_shared_resources, shared_resources
 from mysingle._kernel.logging import flush_logs, get_logger, setup_logging
 from mysingle._kernel.metrics import ServiceMetrics, forget_process
@@ -63,6 +63,8 @@ class ServiceLifespan:
         self._mongo = self._make_mongo(document_models) if needs_mongo else None
         self.audit_log = self._make_audit_log() if audits else None
         self._resources = tuple(self._choose_resources())
+        self._checks: dict[str, Check] = {}
+        health.on_result(lambda name, passed: metrics.health_check_up.labels(name).set(passed))
 
     def _make_mongo(self, document_models: tuple[type[Any], ...]) -> "database.MongoResource":
         config = self._config
@@ -130,16 +132,17 @@ class ServiceLifespan:
         log.info("service.ready", failing=self._health.failing_critical())
 
     def _register_checks(self) -> None:
-        self._health.on_result(lambda name, passed: self._metrics.health_check_up.labels(name).set(passed))
         if _REDIS in self._config.critical_checks:
             database.get_redis_manager()
         resources = {resource.name: resource for resource in (*self._resources, *shared_resources())}
-        checks = {name: resource.ping for name, resource in resources.items()} | dict(self._config.extra_checks)
-        for name, check in checks.items():
+        self._checks = {name: resource.ping for name, resource in resources.items()} | dict(self._config.extra_checks)
+        for name, check in self._checks.items():
             self._health.add_check(name, check)
 
     async def _end(self, stack: ResourceStack) -> None:
         await self._health.stop()
+        for name in self._checks:
+            self._health.remove_check(name)  # the app may live again
         try:
             await stack.close()
         except ExceptionGroup as group:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ from mysingle._kernel.health import HealthRegistry, ServiceState
 from mysingle._kernel.logging import flush_logs, get_logger
 from mysingle._kernel.settings import CommonSettings, get_settings
 from mysingle.core._lifespan import set_up_logging
+from mysingle.core._protocol import with_bounded_head
 from mysingle.core.service import ServiceConfig
 
 __all__ = ["run"]
@@ -25,6 +27,7 @@ __all__ = ["run"]
 CLUSTER_DRAIN_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 75
 _SHUTDOWN_SECONDS = 10.0
+_LAST_CONNECTIONS_SECONDS = 0.2
 
 log = get_logger("mysingle.core")
 
@@ -59,14 +62,20 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
         access_log=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=int(settings.SHUTDOWN_GRACE_SECONDS),
+        timeout_graceful_shutdown=math.ceil(settings.SHUTDOWN_GRACE_SECONDS),
     )
-    server = _DrainingServer(config, health, _drain_delay(service, settings), shares_socket=fd is not None)
+    server = _DrainingServer(
+        config,
+        health,
+        _drain_delay(service, settings),
+        settings.HTTP_BODY_TIMEOUT_SECONDS,
+        shares_socket=fd is not None,
+    )
     listener = socket.socket(fileno=fd) if fd is not None else _listen(host, port)
     try:
         server.run([listener])
-    except SystemExit:  # uvicorn's way to say that the start failed; the log says why
-        server.exit_code = 1
+    except SystemExit:  # uvicorn's way to say that the start failed, or was given up; the log says why
+        server.exit_code = 0 if server.should_exit else 1
     flush_logs()
     return server.exit_code
 
@@ -112,7 +121,13 @@ class _DrainingServer(uvicorn.Server):
     """Uvicorn with our signals: the first one drains, and only then does it stop listening."""
 
     def __init__(
-        self, config: uvicorn.Config, health: HealthRegistry, drain_delay_seconds: float, *, shares_socket: bool
+        self,
+        config: uvicorn.Config,
+        health: HealthRegistry,
+        drain_delay_seconds: float,
+        head_seconds: float,
+        *,
+        shares_socket: bool,
     ) -> None:
         super().__init__(config)
         self.exit_code = 0
@@ -120,6 +135,7 @@ class _DrainingServer(uvicorn.Server):
         self._drain_delay_seconds = drain_delay_seconds
         self._drain_ends: float | None = None
         config.load()
+        config.http_protocol_class = with_bounded_head(config.http_protocol_class, head_seconds)
         lifespan = _BackgroundLifespan(config.loaded_app, health, waits=shares_socket)
         config.lifespan_class = lambda _: lifespan
         self._life = lifespan
@@ -130,6 +146,7 @@ class _DrainingServer(uvicorn.Server):
             self.force_exit = True
         elif self._drain_ends is not None or self._health.state is not ServiceState.READY:
             self.should_exit = True
+            self._life.give_up()
         else:
             self._health.enter(ServiceState.DRAINING)
             self._drain_ends = time.monotonic() + self._drain_delay_seconds
@@ -143,6 +160,13 @@ class _DrainingServer(uvicorn.Server):
             self.exit_code = 1
             self.should_exit = True
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting first: who connected a moment ago still gets an answer, and that closes the connection."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_LAST_CONNECTIONS_SECONDS)
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say where."""
@@ -175,6 +199,12 @@ class _BackgroundLifespan:
         self._task = asyncio.create_task(self._live(), name="lifespan")
         if self._waits:
             await self._started.wait()
+
+    def give_up(self) -> None:
+        """End a start for which the listener waits; for signal handlers, and too late it does nothing."""
+        if self._waits and self._task is not None and not self._started.is_set():
+            self.should_exit = True
+            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
     async def shutdown(self) -> None:
         """End what has begun: a start that is still going on is given up."""

@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from mysingle._kernel.logging import get_logger
 from mysingle._kernel.metrics import ServiceMetrics
+from mysingle._kernel.propagation import new_id
 
 __all__ = ["AuditLog", "AuditRecord", "AuditSink"]
 
@@ -23,8 +24,13 @@ log = get_logger("mysingle.audit")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """Who did what, when, with which result. No bodies, no header values, no query."""
+    """
+    Who did what, when, with which result. No bodies, no header values, no query.
 
+    `id` makes storing it twice the same as storing it once.
+    """
+
+    id: str = field(default_factory=new_id)
     at: datetime
     service: str
     user_id: str | None
@@ -62,6 +68,7 @@ class AuditLog:
         self._queue: asyncio.Queue[AuditRecord] = asyncio.Queue(max_records)
         self._writer: asyncio.Task[None] | None = None
         self._batch: list[AuditRecord] = []
+        self._writing: asyncio.Future[None] | None = None
 
     def accept(self, record: AuditRecord) -> None:
         """Take one record, or count it as dropped when the queue is full."""
@@ -82,8 +89,10 @@ class AuditLog:
         await asyncio.gather(self._writer, return_exceptions=True)
         with contextlib.suppress(Exception):
             async with asyncio.timeout(_FLUSH_SECONDS):
-                while self._fill():
+                while self._writing or self._fill():
                     await self._write()
+        if self._writing is not None:
+            self._writing.cancel()
         lost = len(self._batch) + self._queue.qsize()
         if lost:
             self._count.labels("dropped").inc(lost)
@@ -118,6 +127,11 @@ class AuditLog:
         return bool(self._batch)
 
     async def _write(self) -> None:
-        await self._sink.write(self._batch)
+        # A write that close() interrupts may have reached the store: it is waited for, not begun again.
+        writing = self._writing = self._writing or asyncio.ensure_future(self._sink.write(tuple(self._batch)))
+        try:
+            await asyncio.shield(writing)
+        finally:
+            self._writing = None if writing.done() else writing
         self._count.labels("written").inc(len(self._batch))
         self._batch = []

@@ -5,10 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
 
 __all__ = ["AUDIT_COLLECTION", "MongoAuditSink"]
 
 AUDIT_COLLECTION = "audit_logs"
+_DUPLICATE_KEY = 11000
 
 
 class MongoAuditSink:
@@ -18,5 +20,16 @@ class MongoAuditSink:
         self._database = database
 
     async def write(self, records: Sequence[Any]) -> None:
-        """Store the records; raises the driver's error when the server cannot be reached."""
-        await self._database()[AUDIT_COLLECTION].insert_many([asdict(record) for record in records], ordered=True)
+        """
+        Store the records; those that an earlier, interrupted write has stored already stay as they are.
+
+        Raises:
+            PyMongoError: the server cannot be reached, or refuses a record.
+        """
+        documents = [{"_id": fields.pop("id"), **fields} for fields in map(asdict, records)]
+        try:
+            await self._database()[AUDIT_COLLECTION].insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            refused = error.details.get("writeErrors", [])
+            if any(item.get("code") != _DUPLICATE_KEY for item in refused):
+                raise

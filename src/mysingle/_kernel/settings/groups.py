@@ -227,7 +227,7 @@ def allocation_problems(settings: RedisAllocation) -> list[str]:
     for db in RedisDB:
         name = f"REDIS_DB_{db.name}"
         number = getattr(settings, name)
-        if number in numbers and db is not RedisDB.RESERVED:
+        if number in numbers and not db == number == RedisDB.RESERVED:
             problems.append(f"{name} = {number} is already {numbers[number]}: every purpose has its own database")
         elif number == RedisDB.RESERVED and db is not RedisDB.RESERVED:
             problems.append(f"{name} = 15: database 15 is reserved by the platform, choose 0 to 14")

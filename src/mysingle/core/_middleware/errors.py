@@ -13,6 +13,8 @@ from mysingle.core._middleware.exchange import exchange_of
 
 __all__ = ["ErrorsMiddleware"]
 
+_TRY_AGAIN_LATER = 1013
+
 OwnAnswer = Callable[[Scope, Receive, Exception], Awaitable[App | None]]
 
 log = get_logger("mysingle.core")
@@ -45,7 +47,16 @@ class ErrorsMiddleware:
         elif scope["type"] == "lifespan":
             await self._start(scope, receive, send)
         else:
+            await self._converse(scope, receive, send)
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Close a WebSocket that one of our layers refuses before it was accepted."""
+        try:
             await self.app(scope, receive, send)
+        except MySingleError as error:
+            if exchange_of(scope).has_started:
+                raise
+            await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER, "reason": error.reason})
 
     async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hold back a failure's traceback until we know whether we can say it in one line."""
@@ -71,7 +82,7 @@ class ErrorsMiddleware:
         problem = to_problem(known or MySingleError())
         exchange = exchange_of(scope)
         exchange.error_type = known.reason if known else type(error).__qualname__
-        _log(error, known, problem.status)
+        _log(error, known, 500 if exchange.has_started else problem.status)  # nobody else tells of it
         if exchange.has_started:
             raise error
         own = None if known else await self._own_answer(scope, receive, error)

@@ -1,0 +1,144 @@
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+
+from mysingle.database import get_redis_client
+
+MOMENTUM = {"name": "Momentum", "symbol": "SPY", "interval": "1d", "parameters": {"fast": 20, "slow": 100}}
+NOWHERE = "/strategies/000000000000000000000000"
+
+
+async def _create(client: AsyncClient, **changes: Any) -> dict[str, Any]:
+    answer = await client.post("/strategies", json=MOMENTUM | changes)
+    assert answer.status_code == 201
+    created: dict[str, Any] = answer.json()
+    return created
+
+
+async def test_create(alice: AsyncClient) -> None:
+    """A new strategy belongs to its creator and begins as a draft."""
+    created = await _create(alice)
+
+    assert created.items() >= (MOMENTUM | {"status": "draft", "user_id": alice.headers["X-User-Id"]}).items()
+    assert created["created_at"] == created["updated_at"]
+
+
+async def test_list_pages(alice: AsyncClient, bob: AsyncClient) -> None:
+    """A list shows the caller's strategies only, oldest first, page by page until there is no cursor."""
+    names = [(await _create(alice, name=f"Number {number}"))["name"] for number in range(5)]
+    await _create(bob)
+    found, cursor = [], None
+    while not found or cursor:
+        page = (await alice.get("/strategies", params={"limit": 2} | ({"cursor": cursor} if cursor else {}))).json()
+        found += [item["name"] for item in page["items"]]
+        cursor = page["next_cursor"]
+
+    assert found == names
+
+
+async def test_read_is_cached(alice: AsyncClient) -> None:
+    """Reading leaves the strategy in Redis database 8 under `strategy:{id}`, for ten minutes at most."""
+    created = await _create(alice)
+    first = (await alice.get(f"/strategies/{created['id']}")).json()
+    redis = await get_redis_client(db=8)
+
+    assert first == created
+    assert await redis.keys("*") == [f"strategy:{created['id']}"]
+    assert 0 < await redis.ttl(f"strategy:{created['id']}") <= 600
+
+
+async def test_update_is_seen_at_once(alice: AsyncClient) -> None:
+    """A change is what the next read shows, although the strategy was cached."""
+    created = await _create(alice)
+    path = f"/strategies/{created['id']}"
+    await alice.get(path)
+    updated = (await alice.put(path, json=MOMENTUM | {"name": "Slow"})).json()
+    read = (await alice.get(path)).json()
+
+    assert read["name"] == updated["name"] == "Slow"
+    assert read["created_at"] == created["created_at"]
+    assert read["updated_at"] >= created["updated_at"]
+
+
+async def test_start(alice: AsyncClient) -> None:
+    """The internal route starts a strategy, and the next read shows it."""
+    path = f"/strategies/{(await _create(alice))['id']}"
+    await alice.get(path)
+    started = await alice.post(f"{path}/start")
+
+    assert started.json()["status"] == "running"
+    assert (await alice.get(path)).json()["status"] == "running"
+
+
+async def test_delete(alice: AsyncClient) -> None:
+    """A deleted strategy is gone, from the cache too."""
+    path = f"/strategies/{(await _create(alice))['id']}"
+    await alice.get(path)
+    deleted = await alice.delete(path)
+
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert (await alice.get(path)).status_code == 404
+    assert (await alice.delete(path)).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "START"])
+@pytest.mark.parametrize("cached", [False, True])
+async def test_foreign_strategies_do_not_exist(alice: AsyncClient, bob: AsyncClient, method: str, cached: bool) -> None:
+    """Another user's strategy is a 404 like one that never was, also while it is cached, and stays unchanged."""
+    created = await _create(alice)
+    path = f"/strategies/{created['id']}"
+    if cached:
+        await alice.get(path)
+    verb, suffix = ("POST", "/start") if method == "START" else (method, "")
+    body = MOMENTUM | {"name": "Mine now"} if method == "PUT" else None
+    foreign = await bob.request(verb, f"{path}{suffix}", json=body)
+    absent = await bob.request(verb, f"{NOWHERE}{suffix}", json=body)
+
+    assert (foreign.status_code, foreign.json()["code"]) == (absent.status_code, absent.json()["code"])
+    assert foreign.status_code == 404
+    assert (await alice.get(path)).json() == created
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/strategies"), ("POST", "/strategies"), ("GET", NOWHERE)])
+async def test_nobody_is_refused(nobody: AsyncClient, method: str, path: str) -> None:
+    """Without a login every route is a 401 problem."""
+    answer = await nobody.request(method, path, json=MOMENTUM if method == "POST" else None)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "AUTH_REQUIRED")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": ""}, "body.name"),
+        ({"symbol": "???"}, "body.symbol"),
+        ({"interval": "3m"}, "body.interval"),
+        ({"parameters": {"fast": "quick"}}, "body.parameters.fast"),
+        ({"user_id": "b0b000000000000000000002"}, "body.user_id"),
+        ({"status": "running"}, "body.status"),
+    ],
+)
+async def test_invalid_bodies(alice: AsyncClient, changes: dict[str, Any], field: str) -> None:
+    """A body that is not right is a 422 problem that names the field; owner and status cannot be sent."""
+    answer = await alice.post("/strategies", json=MOMENTUM | changes)
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=zzz"])
+async def test_invalid_queries(alice: AsyncClient, query: str) -> None:
+    """A page size or cursor that is none is a 422 problem."""
+    assert (await alice.get(f"/strategies?{query}")).status_code == 422
+
+
+@pytest.mark.parametrize("strategy_id", ["x", "0" * 23, "0" * 25, "%00", "..%2f..", "💥"])
+async def test_ids_that_are_none(alice: AsyncClient, strategy_id: str) -> None:
+    """An id that cannot be one is a 404, never a 500."""
+    assert (await alice.get(f"/strategies/{strategy_id}")).status_code == 404
+
+
+async def test_operations(nobody: AsyncClient) -> None:
+    """The platform finds its three operations without a login."""
+    assert [(await nobody.get(path)).status_code for path in ("/health", "/ready", "/metrics")] == [200, 200, 200]
