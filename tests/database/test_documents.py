@@ -73,6 +73,16 @@ def test_two_document_bases() -> None:
         type("Both", (BaseTimeDocument, BaseDocumentWithUserId), {"__module__": __name__})
 
 
+async def test_class_defined_after_another_was_prepared(documents: Any) -> None:
+    """A document class that is defined after its base was in use has the defaults that it declares."""
+
+    class Late(BaseTimeDocument):
+        text: str = ""
+
+    assert Late.model_fields["id"].default is None
+    assert Late.model_fields["created_at"].default_factory is not None
+
+
 async def test_id_in_json(documents: Any) -> None:
     """In JSON the id is text named `id`, with and without aliases; in MongoDB it is an ObjectId named `_id`."""
     database = await documents(Note)

@@ -202,6 +202,6 @@ async def test_options(mongo_server: EmbeddedMongo, configure: Any) -> None:
     database = await init_mongo([], database_name="x", settings=settings)
     options = database.client.options
 
-    assert (options.pool_options.appname, options.pool_options.max_pool_size, options.timeout) == ("orders", 7, 10.0)
+    assert (options.pool_options.appname, options.pool_options.max_pool_size, options.timeout) == ("orders", 7, 5.0)
     assert options.codec_options.tz_aware
     await database.client.close()

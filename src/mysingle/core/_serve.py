@@ -26,6 +26,7 @@ __all__ = ["run"]
 
 CLUSTER_DRAIN_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 75
+_MAX_HEAD_BYTES = 1 << 20  # far more than the headers may have, so that 431 can be answered
 _SHUTDOWN_SECONDS = 10.0
 _LAST_CONNECTIONS_SECONDS = 0.2
 
@@ -61,6 +62,7 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
         log_config=None,
         access_log=False,
         server_header=False,
+        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.SHUTDOWN_GRACE_SECONDS),
     )

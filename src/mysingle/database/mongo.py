@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import pymongo
 from beanie import Document, View
+from beanie.odm.fields import ExpressionField
 from beanie.odm.utils.init import Initializer
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
@@ -149,11 +150,22 @@ class MongoResource:
 
 
 class _Initializer(Initializer):
-    """Beanie's set-up, except that a base class gets no indexes: they would create a collection of its name."""
+    """
+    Beanie's set-up, except that it leaves base classes alone.
+
+    Indexes would create a collection of a base class's name. Its query fields would become the default values of every
+    document class that is defined later, because pydantic takes a base's class attribute for a default.
+    """
 
     async def init_indexes(self, cls: Any, allow_index_dropping: bool = False) -> None:
         if cls in self.document_models:
             await super().init_indexes(cls, allow_index_dropping)
+
+    def init_document_fields(self, cls: Any) -> None:
+        super().init_document_fields(cls)
+        if cls not in self.document_models:
+            for name in [name for name, value in vars(cls).items() if isinstance(value, ExpressionField)]:
+                delattr(cls, name)
 
 
 def _connect(url: str, settings: CommonSettings, app_name: str | None) -> AsyncMongoClient[dict[str, Any]]:
