@@ -66,7 +66,9 @@ class Block(NamedTuple):
 def read_blocks(page: str) -> list[Block]:
     text = (ROOT / page).read_text(encoding="utf-8")
     return [
-        Block("check" if match[3] is not None else match[1], match[3] or match[2] or "", text[: match.start()].count("\n"))
+        Block(
+            "check" if match[3] is not None else match[1], match[3] or match[2] or "", text[: match.start()].count("\n")
+        )
         for match in BLOCK.finditer(text)
     ]
 
@@ -88,10 +90,13 @@ def _shell(page: str) -> list[Block]:
 
 @asynccontextmanager
 async def running(app: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """What checks use: a client of the app, which lives meanwhile."""
-    async with app.router.lifespan_context(app):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            yield client
+    """Give a client of the app, which lives meanwhile; for the checks of the pages."""
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield client
 
 
 @pytest.fixture
@@ -102,11 +107,11 @@ def page_module(
     module = ModuleType("page")
     vars(module).update(running=running, ALICE=ALICE, BOB=BOB, FREE_PORT=_free_port())
     vars(module)["log_records"] = lambda: [json.loads(line) for line in log_lines()]
-    monkeypatch.syspath_prepend(os.getcwd())
+    monkeypatch.syspath_prepend(str(Path.cwd()))
     monkeypatch.setitem(sys.modules, "page", module)
     before = set(sys.modules)
     yield module
-    here = os.getcwd()
+    here = str(Path.cwd())
     for name in set(sys.modules) - before:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(here):
             del sys.modules[name]
@@ -167,7 +172,7 @@ def _run_pytest() -> None:
 
 
 def _process_environment(**more: str) -> dict[str, str]:
-    places = [os.getcwd(), *(path for path in sys.path if path)]
+    places = [str(Path.cwd()), *(path for path in sys.path if path)]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 

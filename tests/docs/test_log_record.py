@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mysingle._kernel.logging import get_logger
 from mysingle._kernel.log_record import MAX_RECORD_BYTES, SEVERITIES
+from mysingle._kernel.logging import get_logger
 from mysingle.core import create_fastapi_app, create_service_config
 from mysingle.core.errors import UnavailableError
 
@@ -26,7 +26,7 @@ TRACE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
 
 
 def violations(value: Any, schema: dict[str, Any], where: str = "record") -> list[str]:
-    """What is wrong with a value, for the part of JSON Schema that the published schema uses."""
+    """Return what is wrong with a value, for the part of JSON Schema that the published schema uses."""
     found = []
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
@@ -59,7 +59,7 @@ def _object_violations(value: dict[str, Any], schema: dict[str, Any]) -> list[st
 
 @pytest.fixture
 async def lines(environment: dict[str, str], log_lines: Callable[[], list[bytes]]) -> list[bytes]:
-    """The log of a service that had every kind of request."""
+    """Give the log of a service that had every kind of request."""
     log_lines()
     app = create_fastapi_app(create_service_config("my-service", public_paths=["/open"]))
     log = get_logger("my.module")

@@ -198,7 +198,7 @@ asyncio.run(main())
     [
         ("redis", "from mysingle.database import get_redis_client", "mysingle[database]"),
         ("beanie", "from mysingle.core.base import BaseDocument", "mysingle[database]"),
-        ("starlette", "from mysingle.auth import get_current_user", "mysingle[web]"),
+        ("starlette", "from mysingle.auth import get_current_user", "mysingle[auth]"),
     ],
 )
 def test_name_without_its_library(library: str, use: str, command: str, script: Script) -> None:

@@ -75,11 +75,13 @@ class HealthRegistry:
     """
     Holds the state of one service and runs its checks.
 
+    `has_drain` is set by a server that goes on serving for a while after SIGTERM.
     `start` and `stop` belong to the lifespan. Reading (`is_ready`, `details`) never waits for anything.
     """
 
     def __init__(self, critical: Iterable[str] = ()) -> None:
         self.state = ServiceState.CREATED
+        self.has_drain = False
         self._critical = frozenset(critical)
         self._checks: dict[str, _RegisteredCheck] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -185,13 +187,18 @@ class HealthRegistry:
         while True:
             entry.result = await self._run_once(entry)
             entry.has_run.set()
+            if _is_being_cancelled():
+                return  # a library may have swallowed it: `asyncio.wait_for` does before Python 3.12
             passed = entry.result.status == "pass"
-            for listener in self._on_result:
-                try:
-                    listener(entry.name, passed)
-                except Exception:  # a listener's failure must not end the checks
-                    log.exception("health.listener_failed", check=entry.name)
+            self._tell(entry.name, passed)
             await asyncio.sleep(entry.interval if passed else min(entry.interval, _RECOVERY_INTERVAL_SECONDS))
+
+    def _tell(self, name: str, passed: bool) -> None:
+        for listener in self._on_result:
+            try:
+                listener(name, passed)
+            except Exception:  # a listener's failure must not end the checks
+                log.exception("health.listener_failed", check=name)
 
     async def _run_once(self, entry: _RegisteredCheck) -> CheckResult:
         started = time.perf_counter()
@@ -200,8 +207,7 @@ class HealthRegistry:
             if await _call(entry) is False:
                 message = "the check returned False"
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if _is_being_cancelled():
                 raise
             message = "the check was cancelled"
         except TimeoutError:
@@ -224,6 +230,11 @@ class HealthRegistry:
             due = loop.time() + _LAG_INTERVAL_SECONDS
             await asyncio.sleep(_LAG_INTERVAL_SECONDS)
             gauge.set(max(0.0, loop.time() - due))
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _call(entry: _RegisteredCheck) -> object:

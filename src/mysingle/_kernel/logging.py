@@ -27,7 +27,10 @@ _MAX_TEXT = 4 * 1024
 _MAX_STACKTRACE = 8 * 1024
 _LEVELS: Mapping[str, int] = {name: getattr(logging, name.upper()) for name in SEVERITIES}
 _EVENT_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
-_RESERVED = frozenset({"timestamp", "severity_text", "severity_number", "body", "event_name"})
+_RESERVED = frozenset(
+    {"timestamp", "severity_text", "severity_number", "body", "event_name"}
+    | {"service.name", "service.version", "service.instance.id", "deployment.environment.name"}
+)
 
 Format = Literal["json", "console"]
 
@@ -72,7 +75,7 @@ def setup_logging(
     level = logging.getLevelNamesMapping().get(log_level.upper())
     if level is None:
         raise ValueError(f"log_level {log_level!r} is unknown; use DEBUG, INFO, WARNING, ERROR or CRITICAL")
-    wanted = (service_name, level, environment, service_version, log_format, log_file)
+    wanted = (service_name, level, environment, service_version, log_format, log_file or sys.stdout)
     if _sink is not None and _sink.wanted == wanted:
         return
     stream: BinaryIO = log_file.open("ab") if log_file else sys.stdout.buffer

@@ -44,5 +44,5 @@ __getattr__, __dir__ = lazy_exports(
         "get_current_user_optional": "._deps",
         "get_user_id": "._deps",
     },
-    extra="web",
+    extra="auth",
 )

@@ -15,7 +15,7 @@ from mysingle._kernel.health import HealthRegistry
 from mysingle._kernel.metrics import ServiceMetrics
 from mysingle._kernel.settings import CommonSettings, get_settings
 from mysingle.auth import AuthMiddleware
-from mysingle.core._errors import answer_of_own_handler, install_error_handlers
+from mysingle.core._errors import answer_of_handler, install_error_handlers
 from mysingle.core._lifespan import ServiceLifespan
 from mysingle.core._middleware.audit import AuditMiddleware
 from mysingle.core._middleware.context import ContextMiddleware
@@ -122,7 +122,7 @@ def _audit(parts: _Parts) -> Middleware | None:
 
 
 def _errors(parts: _Parts) -> Middleware:
-    return Middleware(ErrorsMiddleware, service_name=parts.config.service_name, own_answer=answer_of_own_handler)
+    return Middleware(ErrorsMiddleware, service_name=parts.config.service_name, ask_handler=answer_of_handler)
 
 
 def _gate(parts: _Parts) -> Middleware:

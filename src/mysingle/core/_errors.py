@@ -17,7 +17,7 @@ from mysingle._kernel.context import current_context
 from mysingle._kernel.errors import FieldViolation
 from mysingle._kernel.problems import MEDIA_TYPE, Problem
 
-__all__ = ["answer_of_own_handler", "install_error_handlers"]
+__all__ = ["answer_of_handler", "install_error_handlers"]
 
 _MAX_VIOLATIONS = 50
 
@@ -37,16 +37,31 @@ def install_error_handlers(app: FastAPI, service_name: str) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)
 
 
-async def answer_of_own_handler(scope: Scope, receive: Receive, error: Exception) -> Response | None:
-    """Return what the service's own handler for `Exception` or 500 answers; None when it has none."""
+async def answer_of_handler(
+    scope: Scope, receive: Receive, error: Exception, *, as_last_resort: bool
+) -> Response | None:
+    """
+    Return what the app's handler for an error answers; None when it has none.
+
+    Handlers are looked up as in Starlette: by the status of an `HTTPException`, then by the most specific class.
+    `as_last_resort` asks for the handler of `Exception` or 500, which is for errors that nobody else knows.
+    """
     handlers = scope["app"].exception_handlers
-    handler = handlers.get(Exception) or handlers.get(500)
+    if as_last_resort:
+        handler = handlers.get(Exception) or handlers.get(500)
+    else:
+        handler = handlers.get(getattr(error, "status_code", None)) or _by_class(handlers, error)
     if handler is None:
         return None
     request = Request(scope, receive)
     if inspect.iscoroutinefunction(handler):
         return cast("Response", await handler(request, error))
     return cast("Response", await run_in_threadpool(handler, request, error))
+
+
+def _by_class(handlers: Mapping[Any, Any], error: Exception) -> Any:
+    classes = (cls for cls in type(error).__mro__ if cls is not Exception)
+    return next((handlers[cls] for cls in classes if cls in handlers), None)
 
 
 def _respond(request: Request, problem: Problem, service_name: str) -> Response:

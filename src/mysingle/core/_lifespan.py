@@ -86,18 +86,19 @@ class ServiceLifespan:
         set_up_logging(self._config, self._settings)
         self._guard()
         self._health.enter(ServiceState.STARTING)
+        self._warn_without_drain()
         app.observe_natively_if_configured()
         log.info("service.starting", resources=[resource.name for resource in self._resources])
         stack = ResourceStack(self._resources)
-        try:
-            async with hold_shared_resources():
+        async with hold_shared_resources():
+            try:
                 await stack.open()
                 async with self._own_lifespan(app) as state:
                     await self._become_ready()
                     yield state or {}
                     self._health.enter(ServiceState.DRAINING)
-        finally:
-            await self._end(stack)
+            finally:
+                await self._end(stack)
 
     def _own_lifespan(self, app: Any) -> AbstractAsyncContextManager[Mapping[str, Any] | None]:
         return self._config.lifespan(app) if self._config.lifespan else nullcontext()
@@ -123,6 +124,10 @@ class ServiceLifespan:
         if findings.is_bypass_refused:
             self._metrics.auth_bypass_refused.inc()
             log.critical("auth.bypass.refused", environment=self._settings.environment)
+
+    def _warn_without_drain(self) -> None:
+        if self._settings.is_production and not self._health.has_drain:
+            log.warning("service.no_drain", hint="serve it with `mysingle run`: this server drops requests at SIGTERM")
 
     async def _become_ready(self) -> None:
         self._register_checks()

@@ -146,7 +146,14 @@ def documented_operations(operations: Mapping[str, Endpoint]) -> tuple[BaseRoute
     router = APIRouter(tags=["operations"])
     for path, endpoint in operations.items():
         name = path.strip("/").replace("/", "-")
-        router.add_api_route(path, _described(endpoint), methods=["GET"], name=name, response_class=Response)
+        router.add_api_route(
+            path,
+            _described(endpoint),
+            methods=["GET"],
+            name=name,
+            operation_id=f"operations-{name}",
+            response_class=Response,
+        )
     return tuple(router.routes)
 
 

@@ -134,6 +134,7 @@ class _DrainingServer(uvicorn.Server):
         super().__init__(config)
         self.exit_code = 0
         self._health = health
+        health.has_drain = True
         self._drain_delay_seconds = drain_delay_seconds
         self._drain_ends: float | None = None
         config.load()

@@ -1,5 +1,7 @@
 """The FastAPI subclass behind every service: the same app, without layers that our stack replaces."""
 
+from collections.abc import Awaitable
+
 from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
@@ -14,8 +16,8 @@ class ServiceApp(FastAPI):
     """
     A FastAPI app whose outermost layers are ours.
 
-    FastAPI's own error page, body limit and telemetry switch stand around every request; our errors and limits layers
-    do the work of the first two, and the third is asked once at start-up instead of at each request.
+    FastAPI's own error page, body limit, telemetry switch and exception layer stand around every request; our errors
+    and limits layers do their work, and the switch is asked once at start-up instead of at each request.
     """
 
     operations: tuple[BaseRoute, ...] = ()
@@ -37,10 +39,15 @@ class ServiceApp(FastAPI):
         self._observes_natively = telemetry is not None and telemetry.enabled()
 
     def build_middleware_stack(self) -> App:
-        """Return our layers around the handlers of known exceptions around the router."""
+        """Return our layers around the router; for HTTP our errors layer asks the handlers of exceptions itself."""
         handlers = {key: handler for key, handler in self.exception_handlers.items() if key not in (500, Exception)}
-        app: App = AsyncExitStackMiddleware(self.router)
-        app = ExceptionMiddleware(app, handlers=handlers, debug=self.debug)
+        routed = AsyncExitStackMiddleware(self.router)
+        conversing = ExceptionMiddleware(routed, handlers=handlers, debug=self.debug)
+
+        def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            return (routed if scope["type"] == "http" else conversing)(scope, receive, send)
+
+        app: App = dispatch
         for layer, arguments, options in reversed(self.user_middleware):
             app = layer(app, *arguments, **options)
         return app

@@ -1,7 +1,8 @@
 """The errors layer: whatever goes wrong inside becomes one shape of answer, and the details stay in the log."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from typing import Protocol
 
 from mysingle._kernel.asgi import App, Message, Receive, Scope, Send
 from mysingle._kernel.context import current_context
@@ -15,7 +16,15 @@ __all__ = ["ErrorsMiddleware"]
 
 _TRY_AGAIN_LATER = 1013
 
-OwnAnswer = Callable[[Scope, Receive, Exception], Awaitable[App | None]]
+
+class AskHandler(Protocol):
+    """Asks the app's own exception handlers for an answer, which is an ASGI app; None when there is no handler."""
+
+    def __call__(
+        self, scope: Scope, receive: Receive, error: Exception, *, as_last_resort: bool
+    ) -> Awaitable[App | None]:
+        """Return the answer."""
+
 
 log = get_logger("mysingle.core")
 
@@ -24,13 +33,13 @@ class ErrorsMiddleware:
     """
     Answers with a problem document (RFC 9457). A failure at start-up becomes one clear line.
 
-    `own_answer` asks the service's own handler for unknown exceptions first.
+    Handlers that are registered with the app come first; its handler of `Exception` comes last.
     """
 
-    def __init__(self, app: App, *, service_name: str, own_answer: OwnAnswer) -> None:
+    def __init__(self, app: App, *, service_name: str, ask_handler: AskHandler) -> None:
         self.app = app
         self._service_name = service_name
-        self._own_answer = own_answer
+        self._ask_handler = ask_handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the call; translate what it raises."""
@@ -78,16 +87,21 @@ class ErrorsMiddleware:
             raise
 
     async def _answer(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = exchange_of(scope)
+        if not exchange.has_started:
+            answer = await self._ask_handler(scope, receive, error, as_last_resort=False)
+            if answer is not None:
+                await answer(scope, receive, send)
+                return
         known = translate(error)
         problem = to_problem(known or MySingleError())
-        exchange = exchange_of(scope)
         exchange.error_type = known.reason if known else type(error).__qualname__
         _log(error, known, 500 if exchange.has_started else problem.status)  # nobody else tells of it
         if exchange.has_started:
             raise error
-        own = None if known else await self._own_answer(scope, receive, error)
-        if own is not None:
-            await own(scope, receive, send)
+        answer = None if known else await self._ask_handler(scope, receive, error, as_last_resort=True)
+        if answer is not None:
+            await answer(scope, receive, send)
             return
         correlation_id = current_context().correlation_id
         for message in problem_messages(problem, scope["path"], correlation_id, self._service_name):
