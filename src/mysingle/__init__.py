@@ -1,7 +1,6 @@
 """mysingle: the service chassis. Importing it imports nothing else; see `mysingle.core` for the app factory."""
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # type checkers know the name; importing `typing` for it would cost more than all the rest
 if TYPE_CHECKING:
     __version__: str
 
