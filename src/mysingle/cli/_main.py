@@ -8,57 +8,54 @@ from collections.abc import Mapping, Sequence
 from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.extras import MissingExtraError
 
-__all__ = ["main", "proto_main"]
+__all__ = ["COMMANDS", "PROTO_COMMANDS", "main", "proto_main"]
 
 EXIT_USAGE = 2
 
 COMMANDS: Mapping[str, str] = {"run": "Serve one app until SIGTERM or Ctrl-C, with a drain."}
+PROTO_COMMANDS: Mapping[str, str] = {
+    "generate": "Generate the Python stubs.",
+    "validate": "Lint and check the format; --breaking also finds breaking changes.",
+}
 """Command → one line of help. Its module, `mysingle.cli.<command>`, is imported only when it runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `mysingle`."""
-    parser = argparse.ArgumentParser(prog="mysingle", description="The service chassis of the platform.")
-    parser.add_argument("--version", action="store_true", help="show the version and exit")
-    parser.add_argument("command", nargs="?", choices=COMMANDS, metavar="command", help=_list(COMMANDS))
-    parser.formatter_class = argparse.RawTextHelpFormatter
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    known = parser.parse_args(given[:1])
-    if known.version:
-        _show_version()
-    elif known.command is None:
-        parser.print_help()
-        sys.exit(EXIT_USAGE)
-    else:
-        sys.exit(_execute(known.command, given[1:]))
+    sys.exit(_dispatch("mysingle", "The service chassis of the platform.", COMMANDS, arguments))
 
 
 def proto_main(arguments: Sequence[str] | None = None) -> None:
     """Run `mysingle-proto`."""
-    description = "Protocol buffers: generate stubs, lint, check for breaking changes."
-    parser = argparse.ArgumentParser(prog="mysingle-proto", description=description)
+    sys.exit(_dispatch("mysingle-proto", "Protocol buffers, through buf.", PROTO_COMMANDS, arguments))
+
+
+def _dispatch(program: str, purpose: str, commands: Mapping[str, str], arguments: Sequence[str] | None) -> int:
+    listing = "\n".join(f"{name:<10} {line}" for name, line in commands.items())
+    parser = argparse.ArgumentParser(program, description=purpose, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--version", action="store_true", help="show the version and exit")
-    if parser.parse_args(arguments).version:
-        _show_version()
-    else:
+    parser.add_argument("command", nargs="?", choices=commands, metavar="command", help=listing)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    known = parser.parse_args(given[:1])
+    if known.version:
+        return _show_version()
+    if known.command is None:
         parser.print_help()
-        sys.exit(EXIT_USAGE)
+        return EXIT_USAGE
+    return _execute(f"{program} {known.command}", commands[known.command], known.command, given[1:])
 
 
-def _list(commands: Mapping[str, str]) -> str:
-    return "\n".join(f"{name:<10} {purpose}" for name, purpose in commands.items())
-
-
-def _show_version() -> None:
+def _show_version() -> int:
     from mysingle import __version__
 
     sys.stdout.write(f"{__version__}\n")
+    return 0
 
 
-def _execute(command: str, arguments: Sequence[str]) -> int:
+def _execute(program: str, purpose: str, command: str, arguments: Sequence[str]) -> int:
     """Turn what we know into one line and exit code 2; what we do not know keeps its traceback."""
     module = importlib.import_module(f"mysingle.cli.{command}")
-    parser = argparse.ArgumentParser(prog=f"mysingle {command}", description=COMMANDS[command])
+    parser = argparse.ArgumentParser(program, description=purpose)
     module.add_arguments(parser)
     try:
         return int(module.execute(parser.parse_args(arguments)))

@@ -1,0 +1,94 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GOOD = 'syntax = "proto3";\n\npackage acme.order.v1;\n\nmessage Order {\n  string id = 1;\n}\n'
+UGLY = GOOD.replace("  string id", "      string   id")
+NAMELESS = GOOD.replace("message Order", "message order")
+BROKEN = GOOD.replace("string id = 1", "int64 id = 1")
+GENERATE = "version: v2\nplugins:\n" + "".join(
+    f"  - protoc_builtin: {kind}\n    protoc_path: ['{sys.executable}', -m, grpc_tools.protoc]\n    out: gen\n"
+    for kind in ("python", "pyi")
+)
+
+
+def proto(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "from mysingle.cli import proto_main; proto_main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Give a git repository with one good proto file."""
+    folder = tmp_path / "protos" / "acme" / "order" / "v1"
+    folder.mkdir(parents=True)
+    (tmp_path / "protos" / "buf.yaml").write_text("version: v2\nlint:\n  use: [STANDARD]\nbreaking:\n  use: [FILE]\n")
+    (tmp_path / "protos" / "buf.gen.yaml").write_text(GENERATE)
+    (folder / "order.proto").write_text(GOOD)
+    git(tmp_path, "init", "--initial-branch", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--message", "protos")
+    return tmp_path
+
+
+def order(workspace: Path) -> Path:
+    return workspace / "protos/acme/order/v1/order.proto"
+
+
+def test_good(workspace: Path) -> None:
+    """A clean workspace has no findings, also against its own branch."""
+    assert proto(workspace, "validate", "--breaking").returncode == 0
+
+
+CASES = [("style", NAMELESS, (), 1), ("format", UGLY, (), 1), ("breaking unasked", BROKEN, (), 0)]
+CASES += [
+    ("breaking", BROKEN, ("--breaking",), 1),
+    ("breaking against a name", BROKEN, ("--breaking", "--against", "HEAD"), 1),
+]
+
+
+@pytest.mark.parametrize(("text", "options", "code"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+def test_findings(workspace: Path, text: str, options: tuple[str, ...], code: int) -> None:
+    """A finding is exit code 1, and breaking changes are looked for only when asked."""
+    order(workspace).write_text(text)
+
+    assert proto(workspace, "validate", *options).returncode == code
+
+
+def test_fix(workspace: Path) -> None:
+    """`--fix` writes the format."""
+    order(workspace).write_text(UGLY)
+
+    assert proto(workspace, "validate", "--fix").returncode == 0
+    assert order(workspace).read_text() == GOOD
+
+
+def test_generate(workspace: Path) -> None:
+    """The stubs stand where `buf.gen.yaml` says, with their types."""
+    assert proto(workspace, "generate").returncode == 0
+    assert {path.name for path in (workspace / "protos/gen").rglob("*.py*")} == {"order_pb2.py", "order_pb2.pyi"}
+
+
+@pytest.mark.parametrize("command", ["generate", "validate"])
+def test_no_workspace(command: str, tmp_path: Path) -> None:
+    """A folder without protos is one line that says what to do, and exit code 2."""
+    result = proto(tmp_path, command)
+
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "--path" in result.stderr
+
+
+def test_no_generation_plan(workspace: Path) -> None:
+    """Without `buf.gen.yaml` there is nothing to generate, and the error says so."""
+    (workspace / "protos/buf.gen.yaml").unlink()
+
+    assert "buf.gen.yaml" in proto(workspace, "generate").stderr
