@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from mysingle.core import ServiceConfig, ServiceType, create_service_config
+from mysingle.core.service import ServiceConfigError
 
 
 @pytest.mark.parametrize("name", ["a", "my-service", "s3", "a" * 63, "a-", "a--b"])
@@ -155,3 +156,21 @@ def test_options_are_keywords() -> None:
 def test_type_is_public() -> None:
     """The configuration's type can be imported from the façade, for annotations."""
     assert isinstance(create_service_config("my-service"), ServiceConfig)
+
+
+BAD_ARGUMENTS = [
+    ("critical checks as text", {"critical_checks": "mongodb"}),
+    ("origins as text", {"cors_origins": "https://a.example"}),
+    ("paths as text", {"public_paths": "/a"}),
+    ("delay without end", {"drain_delay_seconds": float("inf")}),
+    ("delay that is no number", {"drain_delay_seconds": float("nan")}),
+    ("database name", {"database_name": "a b/$"}),
+]
+
+
+@pytest.mark.parametrize("arguments", [row[1] for row in BAD_ARGUMENTS], ids=[row[0] for row in BAD_ARGUMENTS])
+def test_bad_arguments(arguments: dict[str, Any]) -> None:
+    """An argument that cannot be meant is one clear error that names it."""
+    (name,) = arguments
+    with pytest.raises(ServiceConfigError, match=name.replace("public_paths", "public_paths|public path")):
+        create_service_config("my-service", **arguments)

@@ -55,6 +55,8 @@ def assemble(config: ServiceConfig, document_models: tuple[type[Any], ...]) -> F
     app = _make_app(parts)
     install_error_handlers(app, config.service_name)
     app.operations = documented_operations(parts.operations)
+    if config.is_gateway_downstream and parts.settings.is_relaxed:
+        app.identity_header = propagation.HEADER_USER_ID
     app.state.service_config, app.state.health, app.state.metrics = config, parts.health, parts.metrics
     return app
 

@@ -12,11 +12,11 @@ from mysingle._kernel.health import Check, HealthRegistry, ServiceState
 from mysingle._kernel.lifecycle import Resource, ResourceStack, hold_shared_resources, shared_resources
 from mysingle._kernel.logging import flush_logs, get_logger, setup_logging
 from mysingle._kernel.metrics import ServiceMetrics, forget_process
-from mysingle._kernel.settings import CommonSettings
+from mysingle._kernel.settings import CommonSettings, SettingsError
 from mysingle.auth.errors import AuthConfigurationError
 from mysingle.auth.startup import StartupFindings, check_startup
 from mysingle.core.audit import AuditLog
-from mysingle.core.service import ServiceConfig
+from mysingle.core.service import ServiceConfig, ServiceConfigError
 
 __all__ = ["ServiceLifespan"]
 
@@ -28,14 +28,17 @@ log = get_logger("mysingle.core")
 
 def set_up_logging(config: ServiceConfig, settings: CommonSettings) -> None:
     """Send this process's log where the settings say; doing it again changes nothing."""
-    setup_logging(
-        settings.SERVICE_NAME or config.service_name,
-        settings.LOG_LEVEL,
-        settings.environment,
-        service_version=config.service_version,
-        log_format=settings.LOG_FORMAT or ("json" if settings.is_production else None),
-        log_file=settings.LOG_FILE,
-    )
+    try:
+        setup_logging(
+            settings.SERVICE_NAME or config.service_name,
+            settings.LOG_LEVEL,
+            settings.environment,
+            service_version=config.service_version,
+            log_format=settings.LOG_FORMAT or ("json" if settings.is_production else None),
+            log_file=settings.LOG_FILE,
+        )
+    except OSError as error:
+        raise SettingsError([f"LOG_FILE = {str(settings.LOG_FILE)!r}: {error.strerror}"]) from error
 
 
 class ServiceLifespan:
@@ -73,7 +76,7 @@ class ServiceLifespan:
     def _make_audit_log(self) -> AuditLog:
         mongo = self._mongo
         if mongo is None:
-            raise ValueError("Audit logging needs a database, but the configuration says enable_database=False")
+            raise ServiceConfigError("Audit logging needs a database, but the configuration says enable_database=False")
         return AuditLog(database.MongoAuditSink(lambda: mongo.database), self._metrics)
 
     def _choose_resources(self) -> Iterable[Resource]:

@@ -1,8 +1,9 @@
 """Serve an app with a real drain: uvicorn, driven by the state of the service."""
 
 import asyncio
-import contextlib
+import contextvars
 import math
+import os
 import signal
 import socket
 import sys
@@ -13,11 +14,12 @@ from typing import Any
 import uvicorn
 from uvicorn.importer import ImportFromStringError, import_from_string
 
-from mysingle._kernel.asgi import App, Message
+from mysingle._kernel.asgi import App
 from mysingle._kernel.errors import InvalidArgumentError, UnavailableError
 from mysingle._kernel.health import HealthRegistry, ServiceState
 from mysingle._kernel.logging import flush_logs, get_logger
 from mysingle._kernel.settings import CommonSettings, get_settings
+from mysingle.core._background import BackgroundLifespan
 from mysingle.core._lifespan import set_up_logging
 from mysingle.core._protocol import with_bounded_head
 from mysingle.core.service import ServiceConfig
@@ -27,7 +29,6 @@ __all__ = ["run"]
 CLUSTER_DRAIN_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 75
 _MAX_HEAD_BYTES = 1 << 20  # far more than the headers may have, so that 431 can be answered
-_SHUTDOWN_SECONDS = 10.0
 _LAST_CONNECTIONS_SECONDS = 0.2
 
 log = get_logger("mysingle.core")
@@ -35,7 +36,7 @@ log = get_logger("mysingle.core")
 
 def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None = None) -> int:
     """
-    Serve one app until SIGTERM or Ctrl-C, and return the exit code: 0 after a clean end, 1 when it could not start.
+    Serve one app until SIGTERM or Ctrl-C; return 0 after a clean end, 1 when the start or the end failed.
 
     Probes answer from the first moment; other requests get 503 until the service is READY. On SIGTERM `/ready`
     answers 503 at once while everything is still served for the drain delay; then the listener closes, requests in
@@ -73,13 +74,13 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
         settings.HTTP_BODY_TIMEOUT_SECONDS,
         shares_socket=fd is not None,
     )
-    listener = socket.socket(fileno=fd) if fd is not None else _listen(host, port)
+    listener = _listen(host, port) if fd is None else _inherit(fd)
     try:
         server.run([listener])
     except SystemExit:  # uvicorn's way to say that the start failed, or was given up; the log says why
         server.exit_code = 0 if server.should_exit else 1
     flush_logs()
-    return server.exit_code
+    return server.exit_code or int(server.has_ended_badly)
 
 
 def _load(app: Any) -> App:
@@ -95,10 +96,24 @@ def _load(app: Any) -> App:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UnavailableError(f"cannot listen on {host}:{port}: {reason}", reason="ADDRESS_IN_USE") from error
+        raise _cannot_listen(f"{host}:{port}", error) from error
+    # Looked at anew, the socket knows that it is TCP; only then does asyncio switch Nagle's algorithm off, and a
+    # keep-alive client does not wait 40 ms for each answer.
+    return socket.socket(fileno=listener.detach())
+
+
+def _inherit(fd: int) -> socket.socket:
+    try:
+        return socket.socket(fileno=fd)
+    except OSError as error:
+        raise _cannot_listen(f"file descriptor {fd}", error) from error
+
+
+def _cannot_listen(where: str, error: OSError) -> UnavailableError:
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    return UnavailableError(f"cannot listen on {where}: {reason}", reason="CANNOT_LISTEN")
 
 
 def _parts_of(app: App) -> tuple[ServiceConfig, HealthRegistry]:
@@ -140,12 +155,21 @@ class _DrainingServer(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
         config.load()
         config.http_protocol_class = with_bounded_head(config.http_protocol_class, head_seconds)
-        lifespan = _BackgroundLifespan(config.loaded_app, health, waits=shares_socket)
+        lifespan = BackgroundLifespan(config.loaded_app, health, waits=shares_socket)
         config.lifespan_class = lambda _: lifespan
         self._life = lifespan
 
+    @property
+    def has_ended_badly(self) -> bool:
+        """Whether the end of the service's own lifespan failed, or took too long."""
+        return self._life.has_failed
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal: drain, then hurry, then leave."""
+        """Take a signal, outside of the context of whatever request happened to run."""
+        contextvars.Context().run(self._take, sig)
+
+    def _take(self, sig: int) -> None:
+        """Drain, then hurry, then leave."""
         if self.should_exit:
             self.force_exit = True
             if self._loop is not None:
@@ -187,72 +211,3 @@ class _DrainingServer(uvicorn.Server):
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
         log.info("service.listening", url=f"http://{host}:{port}")
-
-
-class _BackgroundLifespan:
-    """
-    The lifespan protocol behind an open listener, so that probes answer while a database is still away.
-
-    With `waits`, the listener opens after start-up instead: who shares a socket must not take requests too early.
-    """
-
-    def __init__(self, app: App, health: HealthRegistry, *, waits: bool) -> None:
-        self.state: dict[str, Any] = {}
-        self.should_exit = False
-        self._app = app
-        self._health = health
-        self._waits = waits
-        self._started = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._asked = False
-        self._task: asyncio.Task[None] | None = None
-
-    async def startup(self) -> None:
-        """Begin the start."""
-        self._health.enter(ServiceState.STARTING)
-        self._task = asyncio.create_task(self._live(), name="lifespan")
-        if self._waits:
-            await self._started.wait()
-
-    def give_up(self) -> None:
-        """End a start for which the listener waits; for signal handlers, and too late it does nothing."""
-        if self._waits and self._task is not None and not self._started.is_set():
-            self.should_exit = True
-            self._task.get_loop().call_soon_threadsafe(self._task.cancel)
-
-    async def shutdown(self) -> None:
-        """End what has begun: a start that is still going on is given up."""
-        if self._task is None:
-            return
-        self._stopping.set()
-        if not self._started.is_set():
-            self._task.cancel()
-        with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-            async with asyncio.timeout(_SHUTDOWN_SECONDS):
-                await self._task
-
-    async def _live(self) -> None:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
-        try:
-            await self._app(scope, self._receive, self._send)
-        except Exception as error:  # the failure itself came as a message, unless there was none
-            if not self.should_exit and not self._stopping.is_set():
-                self._fail(repr(error))
-        finally:
-            self._started.set()
-
-    async def _receive(self) -> Message:
-        if not self._asked:
-            self._asked = True
-            return {"type": "lifespan.startup"}
-        await self._stopping.wait()
-        return {"type": "lifespan.shutdown"}
-
-    async def _send(self, message: Message) -> None:
-        if message["type"] == "lifespan.startup.failed":
-            self._fail(str(message.get("message", "")))
-        self._started.set()
-
-    def _fail(self, message: str) -> None:
-        self.should_exit = True
-        log.critical("service.start_failed", reason=message)

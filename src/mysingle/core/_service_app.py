@@ -1,6 +1,7 @@
 """The FastAPI subclass behind every service: the same app, without layers that our stack replaces."""
 
 from collections.abc import Awaitable
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
@@ -21,6 +22,7 @@ class ServiceApp(FastAPI):
     """
 
     operations: tuple[BaseRoute, ...] = ()
+    identity_header: str | None = None
     _observes_natively = False
 
     @property
@@ -32,6 +34,16 @@ class ServiceApp(FastAPI):
         every request of the service compare six more patterns.
         """
         return [*self.operations, *self.router.routes]
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the API document; with an identity header, so that the documentation page can call the routes."""
+        is_new = self.openapi_schema is None
+        document = super().openapi()
+        if is_new and self.identity_header is not None:
+            scheme = {"type": "apiKey", "in": "header", "name": self.identity_header}
+            document.setdefault("components", {}).setdefault("securitySchemes", {})["user"] = scheme
+            document.setdefault("security", [{"user": []}])
+        return document
 
     def observe_natively_if_configured(self) -> None:
         """Let FastAPI make its OpenTelemetry spans when a provider has been configured by now."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mysingle._kernel.extras import require
-from mysingle.core.service import ServiceConfig
+from mysingle.core.service import ServiceConfig, ServiceConfigError
 
 if TYPE_CHECKING:
     from beanie import Document
@@ -32,10 +32,10 @@ def create_fastapi_app(
     """
     require("web", "create_fastapi_app")
     chosen = service_config or config
-    if chosen is None or (service_config and config):
+    if not isinstance(chosen, ServiceConfig) or (service_config and config):
         raise TypeError("create_fastapi_app needs one configuration: create_fastapi_app(service_config=config)")
     if document_models and not chosen.enable_database:
-        raise ValueError("document_models need a database, but the configuration says enable_database=False")
+        raise ServiceConfigError("document_models need a database, but the configuration says enable_database=False")
     from mysingle.core._assemble import assemble
 
     return assemble(chosen, tuple(document_models or ()))

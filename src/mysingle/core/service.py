@@ -1,5 +1,6 @@
 """What a service is: its type and its configuration, checked when they are made."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -7,15 +8,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from mysingle._kernel.errors import ErrorCode, MySingleError
 from mysingle._kernel.health import Check
 from mysingle._kernel.lifecycle import Resource
 from mysingle._kernel.public_paths import PublicPaths
 
-__all__ = ["Lifespan", "ServiceConfig", "ServiceType", "create_service_config"]
+__all__ = ["Lifespan", "ServiceConfig", "ServiceConfigError", "ServiceType", "create_service_config"]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
+_DATABASE = re.compile(r"[A-Za-z0-9_-]{1,63}")
+
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+
+
+class ServiceConfigError(MySingleError, ValueError):
+    """A description of a service that cannot be used; the message says what is expected."""
+
+    default_code = ErrorCode.INVALID_ARGUMENT
 
 
 class ServiceType(StrEnum):
@@ -117,16 +127,12 @@ def create_service_config(
         resources: further things to open before and close after the service, in order.
 
     Raises:
-        ValueError: a name, path or delay that cannot be used; the message says what is expected.
+        ServiceConfigError: a name, path or delay that cannot be used; a `ValueError`.
     """
-    if not _NAME.fullmatch(service_name):
-        raise ValueError(
-            f"service_name {service_name!r} cannot be used: lower-case letters, digits and hyphens, "
-            "beginning with a letter, at most 63 characters, for example 'my-service'"
-        )
-    if drain_delay_seconds is not None and drain_delay_seconds < 0:
-        raise ValueError(f"drain_delay_seconds {drain_delay_seconds!r} must not be negative")
+    _check(service_name, database_name, drain_delay_seconds)
     checks = critical_checks or ()
+    if isinstance(checks, str):
+        raise ServiceConfigError(f"critical_checks {checks!r} must be a list of names, for example ['mongodb']")
     return ServiceConfig(
         service_name=service_name,
         service_type=ServiceType(service_type),
@@ -138,7 +144,7 @@ def create_service_config(
         enable_metrics=enable_metrics,
         enable_health_check=enable_health_check,
         public_paths=_checked(public_paths or ()),
-        cors_origins=None if cors_origins is None else tuple(cors_origins),
+        cors_origins=None if cors_origins is None else _texts("cors_origins", cors_origins),
         lifespan=lifespan,
         grpc_server=grpc_server,
         critical_checks=tuple(checks),
@@ -148,7 +154,30 @@ def create_service_config(
     )
 
 
-def _checked(paths: Iterable[str]) -> tuple[str, ...]:
-    paths = tuple(paths)
-    PublicPaths(paths)
+def _check(service_name: str, database_name: str | None, drain_delay_seconds: float | None) -> None:
+    if not _NAME.fullmatch(str(service_name)):
+        raise ServiceConfigError(
+            f"service_name {service_name!r} cannot be used: lower-case letters, digits and hyphens, "
+            "beginning with a letter, at most 63 characters, for example 'my-service'"
+        )
+    if database_name is not None and not _DATABASE.fullmatch(database_name):
+        raise ServiceConfigError(f"database_name {database_name!r} cannot be used: letters, digits, '_' and '-' only")
+    if drain_delay_seconds is not None and not 0 <= float(drain_delay_seconds) < math.inf:
+        raise ServiceConfigError(
+            f"drain_delay_seconds {drain_delay_seconds!r} must not be negative, and must be a number"
+        )
+
+
+def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise ServiceConfigError(f"{name} {values!r} must be a list, for example [{values!r}]")
+    return tuple(values)
+
+
+def _checked(values: Iterable[str]) -> tuple[str, ...]:
+    paths = _texts("public_paths", values)
+    try:
+        PublicPaths(paths)
+    except ValueError as error:
+        raise ServiceConfigError(str(error)) from error
     return paths

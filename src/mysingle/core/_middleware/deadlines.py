@@ -26,14 +26,15 @@ class Deadlines:
     def watch(self, exchange: Exchange) -> None:
         """Begin the time of a request; its task is the one that calls. The watch ends by itself."""
         task = asyncio.current_task()
-        if task is not None:
-            self._watched[exchange] = (time.monotonic() + self._seconds, task)
-            if len(self._watched) == 1 or self._loop is None:
-                self._schedule(task.get_loop())
-
-    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+        if task is None:
+            return
+        loop = task.get_loop()
+        if loop is not self._loop:  # the former loop has ended, and its timer with it
+            self._watched.clear()
+            self._loop = loop
+        if not self._watched:
+            loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+        self._watched[exchange] = (time.monotonic() + self._seconds, task)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
@@ -45,7 +46,7 @@ class Deadlines:
                 exchange.is_overdue = True
                 task.cancel()
         if self._watched:
-            self._schedule(loop)
+            loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
 
 def claim_cancellation(exchange: Exchange) -> MySingleError | None:

@@ -73,7 +73,7 @@ class ErrorsMiddleware:
 
         async def hold(message: Message) -> None:
             nonlocal failure
-            if message["type"] == "lifespan.startup.failed":
+            if message["type"] in ("lifespan.startup.failed", "lifespan.shutdown.failed"):
                 failure = message
             else:
                 await send(message)
@@ -82,8 +82,7 @@ class ErrorsMiddleware:
             await self.app(scope, receive, hold)
         except Exception as error:
             if failure is not None:
-                known = translate(error)
-                await send({**failure, "message": str(known) if known else failure.get("message", "")})
+                await send({**failure, "message": _in_one_line(error)})
             raise
 
     async def _answer(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,11 +107,19 @@ class ErrorsMiddleware:
             await send(message)
 
 
+def _in_one_line(error: Exception) -> str:
+    """Return what a person needs to read of a failed start or end; the trace of an unknown error goes to the log."""
+    known = translate(error)
+    if known is None:
+        log.error("service.lifespan_failed", exc_info=error)
+    return str(known) if known else f"{type(error).__name__}: {error}"
+
+
 def _log(error: Exception, known: MySingleError | None, status: int) -> None:
     if known is None:
         log.error("request.failed", exc_info=error)
     elif status >= 500:
         cause = known.__cause__ or (error if error is not known else None)
-        log.error(
-            "request.refused", reason=known.reason, message=known.message, details=known.details, cause=repr(cause)
-        )
+        values = {"details": known.details, "cause": cause and repr(cause)}
+        present = {key: value for key, value in values.items() if value}
+        log.error("request.refused", reason=known.reason, message=known.message, **present)
