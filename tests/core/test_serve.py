@@ -1,4 +1,6 @@
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -16,3 +18,13 @@ def test_foreign_descriptor() -> None:
     """A descriptor that is no socket is one clear error."""
     with pytest.raises(UnavailableError, match="file descriptor 999: Bad file descriptor"):
         _serve._inherit(999)
+
+
+def test_leave_within_ends_a_process_that_is_stuck() -> None:
+    """A thread that never ends does not hold up the end of the process."""
+    code = (
+        "import threading, time; from mysingle.core import leave_within\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start(); leave_within(0.2, 3)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], timeout=20).returncode == 3

@@ -264,7 +264,7 @@ def test_console() -> None:
     assert plain.startswith("00:00:00.500 WARN  cache.miss ")
     assert "number=1.23457 text='two words' empty='' correlation_id=c-1" in plain
     assert "code.line" not in plain
-    assert failed.rstrip("\n").endswith("\nTraceback\n  line")
+    assert failed.rstrip("\n").endswith("\n    Traceback\n      line")
 
 
 @pytest.mark.parametrize("value", [row[1] for row in HARD], ids=[row[0] for row in HARD])

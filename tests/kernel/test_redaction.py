@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 from collections import OrderedDict, deque, namedtuple
 from types import SimpleNamespace
 from typing import Any
@@ -54,6 +56,14 @@ TEXTS = [
     ("prefixed pair", f"redis_password: {SECRET}"),
     ("refresh", f"refresh_token={SECRET}"),
     ("two", f"password={SECRET} secret={SECRET}"),
+    ("client secret", f"client_secret={SECRET}"),
+    ("aws", f"AWS_SECRET_ACCESS_KEY={SECRET}"),
+    ("token", f"token={SECRET}"),
+    ("header", f"X-Api-Key: {SECRET}"),
+    ("other scheme", f"Authorization: Token {SECRET}"),
+    ("cookie", f"Cookie: session={SECRET}"),
+    ("quoted words", f"{{'password': 'two words {SECRET}'}}"),
+    ("quoted comma", f'"password": "a,{SECRET}"'),
     ("pass with space", f"PASSWORD = {SECRET}"),
 ]
 
@@ -118,6 +128,13 @@ def test_text(text: str, sink: Any) -> None:
     assert SECRET not in redact_text(text)
     assert MASK in redact_text(text)
     assert SECRET not in sink(text)
+
+
+@pytest.mark.parametrize("part", ["a-", "password", "eyJ", "x://", "token ", "secret_"])
+def test_long_text_ends(part: str) -> None:
+    """A hostile text does not hold the event loop: work that grows with the square of the length would take minutes."""
+    code = f"from mysingle._kernel.redaction import redact_text; redact_text({part!r} * 100_000 + ' passw')"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
 
 
 HARMLESS = [

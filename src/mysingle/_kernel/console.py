@@ -34,7 +34,8 @@ def _line(record: LogRecord) -> bytes:
     head = f"\x1b[{_COLOURS[severity]}m{severity:<5}\x1b[0m" if is_colourful else f"{severity:<5}"
     clock = _dim(timestamp(record.at)[11:23], is_colourful)
     text = f"{clock} {head} {_printable(record.body):<28} {pairs}".rstrip()
-    return f"{text}\n{values.get('exception.stacktrace', '')}".encode("utf-8", "backslashreplace")
+    trace = "".join(f"    {_printable(row)}\n" for row in str(values.get("exception.stacktrace", "")).splitlines())
+    return f"{text}\n{trace}".encode("utf-8", "backslashreplace")
 
 
 def _dim(text: str, is_colourful: bool) -> str:

@@ -32,7 +32,7 @@ class ResourceStack:
     all are closed and the errors are raised together as an `ExceptionGroup`.
     """
 
-    def __init__(self, resources: Iterable[Resource], close_timeout_seconds: float = 10.0) -> None:
+    def __init__(self, resources: Iterable[Resource], close_timeout_seconds: float = 3.0) -> None:
         self.resources = tuple(resources)
         self._close_timeout_seconds = close_timeout_seconds
         self._opened: list[Resource] = []
@@ -62,7 +62,7 @@ class ResourceStack:
         return await close_in_reverse(opened, self._close_timeout_seconds)
 
 
-async def close_in_reverse(resources: Sequence[Resource], timeout_seconds: float = 10.0) -> list[Exception]:
+async def close_in_reverse(resources: Sequence[Resource], timeout_seconds: float = 3.0) -> list[Exception]:
     """Close every resource, last one first, each within its time, and return what went wrong."""
     errors: list[Exception] = []
     for resource in reversed(resources):

@@ -12,6 +12,7 @@ __all__ = ["HTTP_STATUS", "MEDIA_TYPE", "Problem", "problem_messages", "to_probl
 
 MEDIA_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
+_MAX_INSTANCE = 1024
 
 HTTP_STATUS: Mapping[ErrorCode, int] = {
     ErrorCode.CANCELLED: CLIENT_CLOSED_REQUEST,
@@ -53,7 +54,7 @@ class Problem:
             "title": _title(self.status),
             "status": self.status,
             "detail": self.detail,
-            "instance": instance,
+            "instance": instance[:_MAX_INSTANCE],
             "code": self.code,
             "domain": domain,
             "correlation_id": correlation_id,

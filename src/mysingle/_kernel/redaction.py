@@ -38,16 +38,25 @@ _SECRET_WORDS = (
 )
 _PATTERNS = (
     (re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"), MASK),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
-    (re.compile(r"(\w://[^\s:/@]*):[^\s/@]+@"), rf"\1:{MASK}@"),
+    (re.compile(r"(?i)\b(bearer|basic)\s{1,4}[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
+    (re.compile(r"(\w://[^\s:/@]{0,256}):[^\s\"'<>/]{1,512}@"), rf"\1:{MASK}@"),
+    (
+        re.compile(r"(?i)(authorization[\"']?\s{0,4}[=:]\s{0,4}[\"']?(?:[\w-]{1,16}\s{1,4})?)[^\s,;&\"'}]+"),
+        rf"\1{MASK}",
+    ),
+    # No unbounded repetition stands before the words: it would be tried from every position of a long text.
     (
         re.compile(
-            r"(?i)\b((?:[\w-]*password|passwd|secret|api_?key|access_token|refresh_token)[\"']?\s*[=:]\s*[\"']?)[^\s,;&\"']+"
+            r"(?i)((?:password|passwd|passphrase|secret|(?<![a-z])token|api[_-]?key|private[_-]?key|credential|cookie)"
+            r"[\w-]{0,32}[\"']?\s{0,4}[=:]\s{0,4})(?:\"[^\"]*\"?|'[^']*'?|[^\s,;&\"'}]+)"
         ),
         rf"\1{MASK}",
     ),
 )
-_HINT = re.compile(r"eyJ|earer|asic |BEARER|BASIC|://|(?i:passw|secret|api_?key|_token)")
+_HINT = re.compile(
+    r"eyJ|://|(?i:bearer|basic |token|authorization|passw|passphrase|secret|api[_-]?key|private[_-]?key)"
+    r"|(?i:credential|cookie)"
+)
 
 
 @lru_cache(maxsize=4096)

@@ -47,16 +47,20 @@ def collect(scope: Scope) -> IdentityHeaders:
     """Pick out what a request says about its caller; a repeated header or a look-alike (`x_user_id`) is ambiguous."""
     headers = header_map(scope)
     values = tuple(map(headers.get, _NAMES))
+    is_anonymous = headers.get(_ANONYMOUS, b"").strip(b" \t").lower() == b"true"
     is_ambiguous = False
     if len(headers) != len(scope["headers"]) or b"_" in b"\n".join(headers):
         is_ambiguous = _is_ambiguous([name for name, _ in scope["headers"]])
-    anonymous = headers.get(_ANONYMOUS)
-    is_anonymous = anonymous is not None and anonymous.strip(b" \t").lower() == b"true"
+        is_anonymous = is_anonymous or any(_says_anonymous(name, value) for name, value in scope["headers"])
     is_present = is_ambiguous or values != _NOTHING
     return IdentityHeaders(values, is_present, is_ambiguous, is_anonymous, b"authorization" in headers)
 
 
 _NOTHING: Values = (None,) * len(_NAMES)
+
+
+def _says_anonymous(name: bytes, value: bytes) -> bool:
+    return name.replace(b"_", b"-") == _ANONYMOUS and value.strip(b" \t").lower() == b"true"
 
 
 def _is_ambiguous(names: list[bytes]) -> bool:

@@ -4,6 +4,8 @@ import argparse
 
 __all__ = ["add_arguments", "execute"]
 
+_LEAVE_SECONDS = 3.0
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
@@ -15,9 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve, and return the exit code."""
-    from mysingle.core import run
+    from mysingle.core import leave_within, run
 
-    return run(arguments.app, arguments.host, arguments.port, fd=arguments.fd)
+    exit_code = run(arguments.app, arguments.host, arguments.port, fd=arguments.fd)
+    leave_within(_LEAVE_SECONDS, exit_code)
+    return exit_code
 
 
 def _port(text: str) -> int:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from mysingle._kernel.context import current_context
     from mysingle._kernel.logging import get_logger
     from mysingle._kernel.settings import CommonSettings
+    from mysingle.core._leave import leave_within
     from mysingle.core._serve import run
     from mysingle.core.app import create_fastapi_app
     from mysingle.core.config import get_settings, settings
@@ -22,6 +23,7 @@ __all__ = [
     "current_context",
     "get_logger",
     "get_settings",
+    "leave_within",
     "run",
     "settings",
 ]
@@ -37,6 +39,7 @@ __getattr__, __dir__ = lazy_exports(
         "current_context": "mysingle._kernel.context",
         "get_logger": "mysingle._kernel.logging",
         "get_settings": ".config",
+        "leave_within": "._leave",
         "run": "._serve",
         "settings": ".config",
     },

@@ -9,7 +9,7 @@ from mysingle._kernel.logging import get_logger
 
 __all__ = ["BackgroundLifespan"]
 
-SHUTDOWN_SECONDS = 10.0
+SHUTDOWN_SECONDS = 20.0
 
 log = get_logger("mysingle.core")
 
@@ -53,10 +53,10 @@ class BackgroundLifespan:
         self._stopping.set()
         if not self._started.is_set():
             self._task.cancel()
-        try:
-            async with asyncio.timeout(SHUTDOWN_SECONDS):
-                await asyncio.gather(self._task, return_exceptions=True)
-        except TimeoutError:
+        # Waiting through a timeout would wait on for a task that ignores its cancellation.
+        _, pending = await asyncio.wait({self._task}, timeout=SHUTDOWN_SECONDS)
+        if pending:
+            self._task.cancel()
             self._end_badly(f"the lifespan did not end within {SHUTDOWN_SECONDS:g} s")
 
     async def _live(self) -> None:

@@ -50,6 +50,8 @@ class _BoundedHead(_Protocol):
             self.transport.abort()
 
     def _is_busy(self) -> bool:
+        if self.transport.get_protocol() is not self:
+            return True  # a WebSocket has taken the connection over
         cycle: Any = self.cycle  # None before the first request, whatever uvicorn's annotation says
         return cycle is not None and not cycle.response_complete
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from mysingle._kernel.health import HealthRegistry, ServiceState
 from mysingle._kernel.logging import flush_logs, get_logger
 from mysingle._kernel.settings import CommonSettings, get_settings
 from mysingle.core._background import BackgroundLifespan
+from mysingle.core._leave import leave_within
 from mysingle.core._lifespan import set_up_logging
 from mysingle.core._protocol import with_bounded_head
 from mysingle.core.service import ServiceConfig
@@ -30,6 +32,7 @@ CLUSTER_DRAIN_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 75
 _MAX_HEAD_BYTES = 1 << 20  # far more than the headers may have, so that 431 can be answered
 _LAST_CONNECTIONS_SECONDS = 0.2
+LEAVE_SECONDS = 3.0
 
 log = get_logger("mysingle.core")
 
@@ -79,6 +82,8 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
         server.run([listener])
     except SystemExit:  # uvicorn's way to say that the start failed, or was given up; the log says why
         server.exit_code = 0 if server.should_exit else 1
+    if server.leaving is not None:
+        server.leaving.cancel()
     flush_logs()
     return server.exit_code or int(server.has_ended_badly)
 
@@ -148,6 +153,7 @@ class _DrainingServer(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self.exit_code = 0
+        self.leaving: threading.Timer | None = None
         self._health = health
         health.has_drain = True
         self._drain_delay_seconds = drain_delay_seconds
@@ -204,6 +210,7 @@ class _DrainingServer(uvicorn.Server):
             server.close()
         await asyncio.sleep(_LAST_CONNECTIONS_SECONDS)
         await super().shutdown(sockets)
+        self.leaving = leave_within(LEAVE_SECONDS, self.exit_code)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say where."""

@@ -78,7 +78,10 @@ class AuditLog:
             self._count.labels("dropped").inc()
 
     async def open(self) -> None:
-        """Start the writer."""
+        """Start the writer, in the event loop of now."""
+        waiting, self._queue = self._queue, asyncio.Queue(self._queue.maxsize)
+        while not waiting.empty():
+            self._queue.put_nowait(waiting.get_nowait())
         self._writer = asyncio.create_task(self._write_forever(), name="audit")
 
     async def close(self) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote_plus
 
-from pydantic import AliasChoices, BeforeValidator, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from mysingle._kernel.allocation import POLICIES, RedisDB
+from mysingle._kernel.public_paths import PublicPaths
 
 __all__ = [
     "AuthSettings",
@@ -49,6 +50,13 @@ def _flag(value: object) -> object:
 
 _FLAG_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
+
+def _public(paths: tuple[str, ...]) -> tuple[str, ...]:
+    PublicPaths(paths)
+    return paths
+
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -73,7 +81,7 @@ class ProjectSettings(BaseSettings):
     ] = "INFO"
     LOG_FORMAT: Literal["json", "console"] | None = None
     LOG_FILE: Path | None = None
-    STARTUP_TIMEOUT_SECONDS: PositiveFloat = 30.0
+    STARTUP_TIMEOUT_SECONDS: Seconds = 30.0
     AUDIT_LOGGING_ENABLED: bool = False
     KUBERNETES_SERVICE_HOST: str | None = None
 
@@ -109,11 +117,11 @@ class HttpSettings(BaseSettings):
     CORS_ORIGINS: TextList = ()
     HTTP_MAX_BODY_BYTES: PositiveInt = 10 * 1024 * 1024
     HTTP_MAX_HEADER_BYTES: PositiveInt = 32 * 1024
-    HTTP_BODY_TIMEOUT_SECONDS: PositiveFloat = 20.0
-    HTTP_REQUEST_TIMEOUT_SECONDS: PositiveFloat = 60.0
+    HTTP_BODY_TIMEOUT_SECONDS: Seconds = 20.0
+    HTTP_REQUEST_TIMEOUT_SECONDS: Seconds = 60.0
     HTTP_ACCESS_LOG: bool = True
-    DRAIN_DELAY_SECONDS: Annotated[float, Field(ge=0)] | None = None
-    SHUTDOWN_GRACE_SECONDS: PositiveFloat = 20.0
+    DRAIN_DELAY_SECONDS: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = None
+    SHUTDOWN_GRACE_SECONDS: Seconds = 20.0
 
 
 class MongoSettings(BaseSettings):
@@ -190,8 +198,8 @@ class RedisSettings(RedisAllocation):
     REDIS_MODE: Literal["standalone", "sentinel", "cluster"] = "standalone"
     REDIS_POLICY: Literal["warn", "strict"] = "warn"
     REDIS_MAX_CONNECTIONS: PositiveInt = 50
-    REDIS_CONNECT_TIMEOUT_SECONDS: PositiveFloat = 1.0
-    REDIS_TIMEOUT_SECONDS: PositiveFloat = 1.0
+    REDIS_CONNECT_TIMEOUT_SECONDS: Seconds = 1.0
+    REDIS_TIMEOUT_SECONDS: Seconds = 1.0
 
     @property
     def redis_url(self) -> str:
@@ -217,7 +225,7 @@ class AuthSettings(BaseSettings):
     TEST_USER_FULLNAME: str = "Test User"
     GATEWAY_TRUST: Literal["auto", "network", "none"] = "auto"
     GATEWAY_ASSUME_VERIFIED: bool = True
-    AUTH_PUBLIC_PATHS: TextList = ()
+    AUTH_PUBLIC_PATHS: Annotated[TextList, AfterValidator(_public)] = ()
 
 
 def allocation_problems(settings: RedisAllocation) -> list[str]:

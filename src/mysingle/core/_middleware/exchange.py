@@ -11,7 +11,7 @@ class Exchange:
     """
     The answer to one request, as far as it has come; one `send` wrapper keeps it, all layers read it.
 
-    `awaits_body`: a body is announced and not complete. `is_overdue`: the time limit has cancelled the request.
+    `awaits_body`: a piece of the body is being waited for. `is_overdue`: the time limit has cancelled the request.
     `is_over`: nothing runs for it any more.
     """
 

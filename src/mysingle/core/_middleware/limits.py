@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from itertools import chain
 
 from mysingle._kernel.asgi import App, Message, Receive, Scope, Send, header_map
-from mysingle._kernel.errors import MySingleError, ResourceExhaustedError
+from mysingle._kernel.errors import InvalidArgumentError, MySingleError, ResourceExhaustedError
 from mysingle._kernel.settings import HttpSettings
 from mysingle.core._middleware.deadlines import Deadlines, body_too_slow
 from mysingle.core._middleware.exchange import Exchange, exchange_of
@@ -46,6 +46,8 @@ class LimitsMiddleware:
         raw = scope["headers"]
         if len(raw) > MAX_HEADERS or sum(map(len, chain.from_iterable(raw))) > self._max_header_bytes:
             raise _headers_too_large(self._limits)
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > self._max_header_bytes:
+            raise _target_too_long(self._limits)
         headers = header_map(scope)
         if b"transfer-encoding" in headers:
             return -1
@@ -77,7 +79,7 @@ class _BoundedBody:
         self._send = send
         self._size = 0
         self.refusal: MySingleError | None = None
-        exchange.awaits_body = True
+        self._is_open = True
 
     def refuse(self, error: MySingleError) -> MySingleError:
         self._exchange.closes_connection = True
@@ -85,15 +87,17 @@ class _BoundedBody:
         return error
 
     async def receive(self) -> Message:
-        if not self._exchange.awaits_body:
+        if not self._is_open:
             return await self._receive()
+        self._exchange.awaits_body = True
         try:
             async with asyncio.timeout(self._limits.HTTP_BODY_TIMEOUT_SECONDS):
                 message = await self._receive()
         except TimeoutError:
             raise self.refuse(body_too_slow()) from None
+        self._exchange.awaits_body = False
         self._size += len(message.get("body", b""))
-        self._exchange.awaits_body = bool(message.get("more_body"))
+        self._is_open = bool(message.get("more_body"))
         if self._size > self._limits.HTTP_MAX_BODY_BYTES:
             raise self.refuse(_body_too_large(self._limits))
         return message
@@ -106,6 +110,11 @@ class _BoundedBody:
 def _headers_too_large(limits: HttpSettings) -> MySingleError:
     message = f"The headers are larger than {limits.HTTP_MAX_HEADER_BYTES} bytes, or more than {MAX_HEADERS}."
     return ResourceExhaustedError(message, reason="HEADERS_TOO_LARGE", status=431)
+
+
+def _target_too_long(limits: HttpSettings) -> MySingleError:
+    message = f"The path and the query are longer than {limits.HTTP_MAX_HEADER_BYTES} bytes."
+    return InvalidArgumentError(message, reason="TARGET_TOO_LONG", status=414)
 
 
 def _body_too_large(limits: HttpSettings) -> MySingleError:

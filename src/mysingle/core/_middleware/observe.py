@@ -1,7 +1,8 @@
 """The observe layer: one access line and one duration for every request."""
 
 import time
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from mysingle._kernel import logging
 from mysingle._kernel.asgi import App, Receive, Scope, Send
@@ -14,7 +15,7 @@ from mysingle.core._middleware.exchange import Exchange, exchange_of
 __all__ = ["ObserveMiddleware", "route_template"]
 
 _MAX_LOGGED_PATH = 256
-_MAX_OUTCOMES = 10_000
+_MAX_OUTCOMES = 2_000
 _CLIENT_CLOSED_REQUEST = 499
 _FORBIDDEN = 403
 _WEBSOCKET = "WEBSOCKET"
@@ -67,13 +68,13 @@ class ObserveMiddleware:
 
     def _outcome(self, scope: Scope, status: int, error_type: str) -> _Outcome:
         method = bounded_method(scope.get("method", _WEBSOCKET))
-        route = route_template(scope)
+        route = route_template(scope) if len(self._outcomes) < _MAX_OUTCOMES else OTHER
         key = (method, route, status, scope["scheme"], error_type)
         outcome = self._outcomes.get(key)
         if outcome is None:
-            outcome = _Outcome(self._metrics.http_duration(*key), AccessTemplate(method, route, status, error_type))
-            if len(self._outcomes) < _MAX_OUTCOMES:
-                self._outcomes[key] = outcome
+            outcome = self._outcomes[key] = _Outcome(
+                self._metrics.http_duration(*key), AccessTemplate(method, route, status, error_type)
+            )
         return outcome
 
 
@@ -90,4 +91,10 @@ def route_template(scope: Scope) -> str:
     if path is None:
         return OTHER
     mounted_at: str = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
-    return mounted_at + path
+    return _named(mounted_at, scope["path_params"]) + path if mounted_at else path
+
+
+def _named(mounted_at: str, parameters: Mapping[str, Any]) -> str:
+    """Return the prefix of a mount with the names of its parameters instead of their values."""
+    names = {str(value): f"{{{name}}}" for name, value in parameters.items()}
+    return "/".join(names.get(segment, segment) for segment in mounted_at.split("/"))
