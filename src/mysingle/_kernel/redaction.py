@@ -37,7 +37,7 @@ _SECRET_WORDS = (
     "signature",
 )
 _PATTERNS = (
-    (re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"), MASK),
+    (re.compile(r"(?<![\w-])eyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"), MASK),
     (re.compile(r"(?i)\b(bearer|basic)\s{1,4}[\w.~+/=-]{6,}"), rf"\1 {MASK}"),
     (re.compile(r"(\w://[^\s:/@]{0,256}):[^\s\"'<>/]{1,512}@"), rf"\1:{MASK}@"),
     (
