@@ -68,6 +68,9 @@ def is_secret_key(key: str) -> bool:
 
 def redact_text(text: str) -> str:
     """Return a text without tokens, credentials in URLs, and `password=...` pairs."""
+    # Every pattern needs one of these, and looking for them costs a tenth of the search.
+    if "=" not in text and ":" not in text and " " not in text and "eyJ" not in text:
+        return text
     if not _HINT.search(text):
         return text
     for pattern, replacement in _PATTERNS:
