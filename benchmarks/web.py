@@ -13,7 +13,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROUNDS, SECONDS, CONNECTIONS = 9, 1.5, 16
+ROUNDS, SECONDS, CONNECTIONS = 15, 1.0, 16
 
 
 @contextmanager
