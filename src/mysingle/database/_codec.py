@@ -2,6 +2,7 @@
 
 import base64
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
@@ -55,7 +56,7 @@ class ProtobufMessage(Protocol):
         ...
 
 
-class _FramedCodec(Generic[T]):
+class _FramedCodec(ABC, Generic[T]):
     header: ClassVar[bytes]
 
     def encode(self, value: T) -> bytes:
@@ -84,11 +85,11 @@ class _FramedCodec(Generic[T]):
         except Exception as error:  # each library has its own family of errors
             raise CodecError(f"{type(self).__name__} cannot read these bytes: {type(error).__name__}") from error
 
-    def _dump(self, value: T) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    def _dump(self, value: T) -> bytes: ...
 
-    def _load(self, body: bytes) -> T:
-        raise NotImplementedError
+    @abstractmethod
+    def _load(self, body: bytes) -> T: ...
 
 
 class BytesCodec(_FramedCodec[bytes]):

@@ -1,6 +1,7 @@
 """What the embedded servers have in common: a port that stays, a home, and a process that comes and goes."""
 
 import socket
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +18,7 @@ _START_SECONDS = 30.0
 _PORT_ATTEMPTS = 5
 
 
-class EmbeddedServer:
+class EmbeddedServer(ABC):
     """
     A server on a loopback port that can be stopped, killed and started again with the same port and data.
 
@@ -96,11 +97,11 @@ class EmbeddedServer:
     ) -> None:
         self.stop()
 
-    def _command(self, home: Path, port: int) -> tuple[str, ...]:
-        raise NotImplementedError
+    @abstractmethod
+    def _command(self, home: Path, port: int) -> tuple[str, ...]: ...
 
-    def _is_healthy(self, port: int, pid: int) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _is_healthy(self, port: int, pid: int) -> bool: ...
 
     def _launch_on_some_port(self, home: Home) -> ServerProcess:
         # A port that was free a moment ago may be taken when the server binds it.
