@@ -28,9 +28,9 @@ with EmbeddedStack(Path(data_dir) if data_dir else None, environ={}, mongo=bool(
     elif child == "fork" and (descendant := os.fork()) == 0:
         time.sleep(60)
         os._exit(0)
-    if child != "while-starting":
-        print(descendant, flush=True)
-    try:
+    try:  # before the line that says the owner is there: Ctrl-C may follow it at once
+        if child != "while-starting":
+            print(descendant, flush=True)
         if child == "crash":
             os.abort()
         if child == "forget":

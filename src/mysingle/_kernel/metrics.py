@@ -155,11 +155,13 @@ class ServiceMetrics:
 
     def http_active(self, method: str, scheme: str) -> "ActiveRequests | Gauge":
         """Return what counts the requests in flight for one method and scheme, with `inc` and `dec`."""
-        key = (bounded_method(method), bounded_scheme(scheme))
-        active = self._actives.get(key)
+        return self._actives.get((method, scheme)) or self._new_active(bounded_method(method), bounded_scheme(scheme))
+
+    def _new_active(self, method: str, scheme: str) -> "ActiveRequests | Gauge":
+        active = self._actives.get((method, scheme))
         if active is None:
-            gauge = self._http_active.labels(*key)
-            active = self._actives[key] = gauge if is_multiprocess() else ActiveRequests(gauge)
+            gauge = self._http_active.labels(method, scheme)
+            active = self._actives[method, scheme] = gauge if is_multiprocess() else ActiveRequests(gauge)
         return active
 
     def http_duration(self, method: str, route: str, status: int, scheme: str, error_type: str) -> "Durations":

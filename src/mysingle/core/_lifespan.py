@@ -15,6 +15,7 @@ from mysingle._kernel.metrics import ServiceMetrics, forget_process
 from mysingle._kernel.settings import CommonSettings, SettingsError
 from mysingle.auth.errors import AuthConfigurationError
 from mysingle.auth.startup import StartupFindings, check_startup
+from mysingle.core._heap import settled_heap
 from mysingle.core.audit import AuditLog
 from mysingle.core.service import ServiceConfig, ServiceConfigError
 
@@ -98,7 +99,8 @@ class ServiceLifespan:
                 await stack.open()
                 async with self._own_lifespan(app) as state:
                     await self._become_ready()
-                    yield state or {}
+                    with settled_heap():
+                        yield state or {}
                     self._health.enter(ServiceState.DRAINING)
             finally:
                 await self._end(stack)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from threading import get_ident
 
 from mysingle._kernel.errors import ErrorCode, InvalidArgumentError, MySingleError
 from mysingle.core._middleware.exchange import Exchange
@@ -22,19 +23,24 @@ class Deadlines:
         self._seconds = seconds
         self._watched: dict[Exchange, tuple[float, asyncio.Task[object]]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
 
     def watch(self, exchange: Exchange) -> None:
         """Begin the time of a request; its task is the one that calls. The watch ends by itself."""
-        task = asyncio.current_task()
+        task = self._current_task()
         if task is None:
             return
-        loop = task.get_loop()
-        if loop is not self._loop:  # the former loop has ended, and its timer with it
-            self._watched.clear()
-            self._loop = loop
-        if not self._watched:
-            loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+        if not self._watched and self._loop is not None:
+            self._loop.call_later(SWEEP_SECONDS, self._sweep, self._loop)
         self._watched[exchange] = (time.monotonic() + self._seconds, task)
+
+    def _current_task(self) -> "asyncio.Task[object] | None":
+        """Return the running task. To ask for the running loop at every request would cost a system call each."""
+        task = asyncio.current_task(self._loop) if self._thread == get_ident() else None
+        if task is None and (task := asyncio.current_task()) is not None:
+            self._watched.clear()  # the former loop has ended, and its timer with it
+            self._loop, self._thread = task.get_loop(), get_ident()
+        return task
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()

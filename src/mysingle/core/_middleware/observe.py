@@ -8,7 +8,7 @@ from mysingle._kernel import logging
 from mysingle._kernel.asgi import App, Receive, Scope, Send
 from mysingle._kernel.context import current_context
 from mysingle._kernel.log_record import AccessTemplate
-from mysingle._kernel.metrics import OTHER, Durations, ServiceMetrics, bounded_method
+from mysingle._kernel.metrics import OTHER, Durations, ServiceMetrics, bounded_method, bounded_scheme
 from mysingle._kernel.redaction import redact_text
 from mysingle.core._middleware.exchange import Exchange, exchange_of
 
@@ -62,19 +62,21 @@ class ObserveMiddleware:
         outcome = self._outcome(scope, status, error_type)
         if is_http:
             context = current_context()
-            outcome.duration.observe(seconds, context.trace_id if context.is_sampled else None)
+            outcome.duration.observe(seconds, context.trace_id if context.traceparent and context.is_sampled else None)
         if self._access_log:
             _log_request(outcome.access, scope, seconds)
 
     def _outcome(self, scope: Scope, status: int, error_type: str) -> _Outcome:
-        method = bounded_method(scope.get("method", _WEBSOCKET))
-        route = route_template(scope) if len(self._outcomes) < _MAX_OUTCOMES else OTHER
-        key = (method, route, status, scope["scheme"], error_type)
+        key = (scope.get("method", _WEBSOCKET), route_template(scope), status, scope["scheme"], error_type)
+        return self._outcomes.get(key) or self._new_outcome(*key)
+
+    def _new_outcome(self, method: str, route: str, status: int, scheme: str, error_type: str) -> _Outcome:
+        route = route if len(self._outcomes) < _MAX_OUTCOMES else OTHER
+        key = (bounded_method(method), route, status, bounded_scheme(scheme), error_type)
         outcome = self._outcomes.get(key)
         if outcome is None:
-            outcome = self._outcomes[key] = _Outcome(
-                self._metrics.http_duration(*key), AccessTemplate(method, route, status, error_type)
-            )
+            access = AccessTemplate(key[0], route, status, error_type)
+            outcome = self._outcomes[key] = _Outcome(self._metrics.http_duration(*key), access)
         return outcome
 
 
