@@ -16,12 +16,12 @@ import httpx
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
-from pydantic import SecretStr
 
 from mysingle._kernel import propagation, settings
 from mysingle._kernel.allocation import POLICIES, RedisDB
 from mysingle._kernel.health import ServiceState
 from mysingle._kernel.problems import HTTP_STATUS
+from mysingle._kernel.settings.sources import is_secret
 from mysingle.auth import AuthReason
 from mysingle.cli._main import COMMANDS
 from mysingle.core import _operations, create_fastapi_app, create_service_config, errors, get_settings
@@ -39,6 +39,10 @@ GROUPS = {
     "MongoDB": settings.MongoSettings,
     "Redis": settings.RedisSettings,
     "Authentication": settings.AuthSettings,
+    "Tokens": settings.TokenSettings,
+    "IAM service": settings.IamSettings,
+    "Sign-in with other providers": settings.OAuthSettings,
+    "Mail": settings.MailSettings,
 }
 
 
@@ -52,6 +56,8 @@ def shown(default: Any) -> str:
         return "none"
     if default == () or default == "":
         return "empty"
+    if isinstance(default, tuple):
+        return ", ".join(default)
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
@@ -60,7 +66,7 @@ def test_settings(heading: str, read_table: ReadTable) -> None:
     """Each group lists its variables with their defaults, and marks the secrets."""
     fields = {name: field for name, field in GROUPS[heading].model_fields.items() if not name.startswith("REDIS_DB_")}
     rows = read_table("docs/reference/settings.md", heading)
-    secrets = {name for name, field in fields.items() if field.annotation in (SecretStr, SecretStr | None)}
+    secrets = {name for name, field in fields.items() if is_secret(field)}
 
     assert {name: shown(field.default) for name, field in fields.items()} == {
         plain(row["Variable"]).split()[0]: plain(row["Default"]) for row in rows

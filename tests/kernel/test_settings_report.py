@@ -30,7 +30,7 @@ WRONG = [
     ("REDIS_DB_GRPC", "-1", "greater than or equal to 0"),
     ("REDIS_DB_SESSION", "three", "valid integer"),
     ("MYSINGLE_AUTH_BYPASS", "perhaps", "valid boolean"),
-    ("GATEWAY_TRUST", "everyone", "'auto', 'network' or 'none'"),
+    ("GATEWAY_TRUST", "everyone", "auto, network, none, or a list of jwt, hmac, secret, mtls, cidr"),
     ("GATEWAY_ASSUME_VERIFIED", "si", "valid boolean"),
     ("AUTH_PUBLIC_PATHS", "[/a]", "valid tuple"),
 ]

@@ -22,13 +22,20 @@ def problems(settings: CommonSettings) -> tuple[str, ...]:
 
     The caller decides what to do with them: refuse to start under production rules, warn elsewhere.
     """
-    found = (_secret_problem(name, getattr(settings, name)) for name in type(settings).model_fields)
-    return tuple(problem for problem in found if problem)
+    found = (
+        _secret_problem(name, secret)
+        for name in type(settings).model_fields
+        for secret in _secrets(getattr(settings, name))
+    )
+    return tuple(dict.fromkeys(problem for problem in found if problem))
 
 
-def _secret_problem(name: str, value: object) -> str | None:
-    if not isinstance(value, SecretStr):
-        return None
+def _secrets(value: object) -> tuple[SecretStr, ...]:
+    values = value if isinstance(value, tuple) else (value,)
+    return tuple(item for item in values if isinstance(item, SecretStr))
+
+
+def _secret_problem(name: str, value: SecretStr) -> str | None:
     secret = value.get_secret_value()
     if is_placeholder(secret):
         return f"{name} is a placeholder from a template"

@@ -49,9 +49,9 @@ def make_policy(settings: CommonSettings, *, is_gateway_downstream: bool, public
 
 def gateway_problem(settings: CommonSettings) -> str | None:
     """Return why identity headers cannot be believed; None when they can."""
-    if settings.GATEWAY_TRUST == "network" or settings.is_relaxed:
+    if settings.GATEWAY_TRUST == ("network",) or settings.is_relaxed:
         return None
-    if settings.GATEWAY_TRUST == "none":
+    if settings.GATEWAY_TRUST == ("none",):
         return "GATEWAY_TRUST=none believes every identity header; it works in development and testing only"
     return (
         "GATEWAY_TRUST: nothing proves that identity headers come from the gateway. "

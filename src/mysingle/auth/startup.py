@@ -30,7 +30,9 @@ def check_startup(settings: CommonSettings, *, is_gateway_downstream: bool) -> S
     is_bypass_on = bypass_is_enabled(settings)
     warnings = []
     if is_trust_weak:
-        warnings.append(f"identity headers are believed without a proof (GATEWAY_TRUST={settings.GATEWAY_TRUST})")
+        warnings.append(
+            f"identity headers are believed without a proof (GATEWAY_TRUST={','.join(settings.GATEWAY_TRUST)})"
+        )
     if is_bypass_on:
         warnings.append("the authentication bypass is on: every request without credentials is the test user")
     return StartupFindings(

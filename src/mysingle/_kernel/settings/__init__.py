@@ -1,8 +1,8 @@
 """Typed settings from the environment: the only package that reads it, on first use and never at import."""
 
+from mysingle._kernel.settings.auth import AuthSettings, IamSettings, MailSettings, OAuthSettings, TokenSettings
 from mysingle._kernel.settings.common import CommonSettings, SettingsError, get_settings, reset_settings, set_settings
 from mysingle._kernel.settings.groups import (
-    AuthSettings,
     HttpSettings,
     MongoSettings,
     ProjectSettings,
@@ -14,11 +14,15 @@ __all__ = [
     "AuthSettings",
     "CommonSettings",
     "HttpSettings",
+    "IamSettings",
+    "MailSettings",
     "MongoSettings",
+    "OAuthSettings",
     "ProjectSettings",
     "RedisAllocation",
     "RedisSettings",
     "SettingsError",
+    "TokenSettings",
     "get_settings",
     "reset_settings",
     "set_settings",

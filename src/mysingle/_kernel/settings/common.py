@@ -10,8 +10,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mysingle._kernel.errors import ErrorCode, MySingleError
+from mysingle._kernel.settings.auth import AuthSettings, IamSettings, MailSettings, OAuthSettings, TokenSettings
 from mysingle._kernel.settings.groups import (
-    AuthSettings,
     HttpSettings,
     MongoSettings,
     ProjectSettings,
@@ -27,7 +27,17 @@ __all__ = ["CommonSettings", "SettingsError", "get_settings", "reset_settings", 
 SECRETS_DIRECTORY = Path("/run/secrets")
 
 
-class CommonSettings(ProjectSettings, HttpSettings, MongoSettings, RedisSettings, AuthSettings):
+class CommonSettings(
+    ProjectSettings,
+    HttpSettings,
+    MongoSettings,
+    RedisSettings,
+    AuthSettings,
+    TokenSettings,
+    IamSettings,
+    OAuthSettings,
+    MailSettings,
+):
     """
     All settings of a service; subclass it to add your own.
 

@@ -1,18 +1,16 @@
 """Typed groups of settings: names, defaults, bounds."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote_plus
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, PositiveInt, SecretStr
-from pydantic_settings import BaseSettings, NoDecode
+from pydantic import AliasChoices, BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings
 
 from mysingle._kernel.allocation import POLICIES, RedisDB
-from mysingle._kernel.public_paths import PublicPaths
+from mysingle._kernel.settings.types import Port, Seconds, TextList
 
 __all__ = [
-    "AuthSettings",
     "HttpSettings",
     "MongoSettings",
     "ProjectSettings",
@@ -22,44 +20,6 @@ __all__ = [
 ]
 
 GUIDE_PLACEHOLDER = "REDIS_DB_MYSERVICE"
-
-
-def _split(value: object) -> object:
-    """Accept `a, b` beside JSON lists, because that is what people write in an .env file."""
-    if isinstance(value, str) and not value.lstrip().startswith("["):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return _parse_json(value) if isinstance(value, str) else value
-
-
-def _parse_json(value: str) -> object:
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
-
-
-def _flag(value: object) -> object:
-    """Accept the four usual words for yes, and their opposites; no other spelling switches anything on."""
-    if not isinstance(value, str):
-        return value
-    word = value.strip(" \t").lower()
-    if word not in _FLAG_WORDS:
-        raise ValueError("Input should be a valid boolean: true, 1, yes or on, false, 0, no or off")
-    return _FLAG_WORDS[word]
-
-
-_FLAG_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-
-
-def _public(paths: tuple[str, ...]) -> tuple[str, ...]:
-    PublicPaths(paths)
-    return paths
-
-
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _database(db: RedisDB) -> Any:  # Any: a pydantic field stands in for its value in the class body
@@ -214,18 +174,6 @@ class RedisSettings(RedisAllocation):
     def REDIS_URL(self) -> str:
         """The same as `redis_url`; computed, never read from the environment."""
         return self.redis_url
-
-
-class AuthSettings(BaseSettings):
-    """Who may say who is calling."""
-
-    MYSINGLE_AUTH_BYPASS: Flag = False
-    MYSINGLE_AUTH_BYPASS_ADMIN: Flag = False
-    TEST_USER_EMAIL: str = "test@example.com"
-    TEST_USER_FULLNAME: str = "Test User"
-    GATEWAY_TRUST: Literal["auto", "network", "none"] = "auto"
-    GATEWAY_ASSUME_VERIFIED: bool = True
-    AUTH_PUBLIC_PATHS: Annotated[TextList, AfterValidator(_public)] = ()
 
 
 def allocation_problems(settings: RedisAllocation) -> list[str]:
