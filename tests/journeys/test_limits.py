@@ -20,7 +20,7 @@ SOURCE = """
     from mysingle.core import create_fastapi_app, create_service_config
 
     app = create_fastapi_app(create_service_config("limits", public_paths=["/echo", "/ignore", "/slow",
-        "/stream", "/brief", "/cancelled"]))
+        "/stream", "/brief", "/cancelled", "/large"]))
     cancelled = []
 
     @app.post("/echo")
@@ -42,6 +42,13 @@ SOURCE = """
     @app.get("/cancelled")
     async def count() -> int:
         return len(cancelled)
+
+    @app.get("/large")
+    async def large(pieces: int) -> StreamingResponse:
+        async def zeros() -> AsyncIterator[bytes]:
+            for _ in range(pieces):
+                yield bytes(20_000_000 // pieces)
+        return StreamingResponse(zeros(), headers={"Content-Length": "20000000"})
 
     @app.get("/brief")
     async def brief() -> None:
@@ -257,3 +264,34 @@ def test_garbage_on_the_wire(service: Any, garbage: bytes) -> None:
 def _metric(service: Any, name: str, part: str) -> float:
     lines = service.http.get("/metrics").text.splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(name) and part in line)
+
+
+def _take(connection: socket.socket, pause: float) -> int:
+    taken = 0
+    try:
+        while piece := connection.recv(2_000_000):
+            taken += len(piece)
+            time.sleep(pause)
+    except ConnectionResetError:
+        pass
+    return taken
+
+
+@pytest.mark.parametrize("pieces", [1, 1000], ids=["at-once", "streamed"])
+@pytest.mark.parametrize("keep_alive", ["close", "keep-alive"])
+def test_client_that_never_reads(service: Any, pieces: int, keep_alive: str) -> None:
+    """A client that takes nothing of its answer loses its connection, and the server the bytes."""
+    with _connected(service) as connection:
+        connection.sendall(_request(f"GET /large?pieces={pieces}", f"Connection: {keep_alive}"))
+        time.sleep(2.0)
+
+        assert _take(connection, 0) < 20_000_000
+
+
+def test_client_that_reads_slowly(service: Any) -> None:
+    """A client that takes something from time to time gets everything."""
+    with _connected(service) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 500_000)
+        connection.sendall(_request("GET /large?pieces=1", "Connection: close"))
+
+        assert _take(connection, 0.15) > 20_000_000

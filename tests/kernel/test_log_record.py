@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mysingle._kernel.console import ConsoleFormat
@@ -231,6 +231,7 @@ def test_console_is_one_line(body: str, key: str, text: str) -> None:
     assert all(character.isprintable() for character in shown[:-1])
 
 
+@example(route="_OTHER", error_type="", path="\ud800", seconds=0.0, client=None, context=CONTEXT)
 @given(
     route=st.sampled_from(["/orders/{id}", "/café/{id}", "/주문", '/"', "_OTHER"]),
     error_type=st.sampled_from(["", "UNAVAILABLE", "Änderung"]),

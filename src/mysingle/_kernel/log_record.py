@@ -1,6 +1,7 @@
 """What one log record is, and how it reads as JSON: the OpenTelemetry log data model, one object a line."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from functools import lru_cache
@@ -191,4 +192,5 @@ def _describe(value: object) -> str:
 
 
 def _harmless(value: object) -> object:
-    return value if value is None or isinstance(value, bool | int) else str(value)[:_MAX_TEXT]
+    is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return value if value is None or is_number else str(value)[:_MAX_TEXT]

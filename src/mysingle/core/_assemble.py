@@ -132,7 +132,7 @@ def _gate(parts: _Parts) -> Middleware:
 
 
 def _limits(parts: _Parts) -> Middleware:
-    return Middleware(LimitsMiddleware, settings=parts.settings)
+    return Middleware(LimitsMiddleware, settings=parts.settings, service_name=parts.config.service_name)
 
 
 def _auth(parts: _Parts) -> Middleware:

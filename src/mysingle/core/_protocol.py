@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP protocol, except that the head of a request has to arrive in time."""
+"""Uvicorn's HTTP protocol, except that a client that falls silent does not keep its connection for ever."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
@@ -8,19 +8,22 @@ if TYPE_CHECKING:
 else:
     _Protocol = object
 
-__all__ = ["with_bounded_head"]
+__all__ = ["with_bounded_silence"]
 
 
-class _BoundedHead(_Protocol):
+class _BoundedSilence(_Protocol):
     """
-    Closes a connection on which no request begins, or whose head does not end.
+    Closes a connection on which no request begins, or whose head does not end, or whose answer nobody takes.
 
-    Uvicorn has a timer between requests only, so a client that sends half a head would hold its connection for ever.
-    A head that comes whole costs one comparison.
+    Uvicorn has a timer between requests only, so a client that sends half a head, or that never reads, would hold
+    its connection and the bytes meant for it for ever. A request that comes whole and whose answer fits into the
+    socket costs one comparison.
     """
 
-    head_seconds = 20.0
+    silence_seconds = 20.0
     _head_timer: asyncio.TimerHandle | None = None
+    _reading_timer: asyncio.TimerHandle | None = None
+    _untaken = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
@@ -28,6 +31,7 @@ class _BoundedHead(_Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_watch()
+        self._end_reading_watch()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -37,8 +41,24 @@ class _BoundedHead(_Protocol):
         elif self._head_timer is None:
             self._watch_head()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reading()
+
+    def resume_writing(self) -> None:
+        self._end_reading_watch()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()  # closing waits until the client has taken what is left
+        self._watch_reading()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._watch_reading()
+
     def _watch_head(self) -> None:
-        self._head_timer = self.loop.call_later(self.head_seconds, self._give_up)
+        self._head_timer = self.loop.call_later(self.silence_seconds, self._give_up)
 
     def _end_watch(self) -> None:
         if self._head_timer is not None:
@@ -55,7 +75,26 @@ class _BoundedHead(_Protocol):
         cycle: Any = self.cycle  # None before the first request, whatever uvicorn's annotation says
         return cycle is not None and not cycle.response_complete
 
+    def _watch_reading(self) -> None:
+        if self._reading_timer is None:
+            self._untaken = self.transport.get_write_buffer_size()
+            if self._untaken:
+                self._reading_timer = self.loop.call_later(self.silence_seconds, self._look_whether_it_reads)
 
-def with_bounded_head(protocol: type[Any], head_seconds: float) -> type[Any]:
-    """Return uvicorn's protocol class, whichever it has chosen, with the time limit."""
-    return type("BoundedHead", (_BoundedHead, protocol), {"head_seconds": head_seconds})
+    def _end_reading_watch(self) -> None:
+        if self._reading_timer is not None:
+            self._reading_timer.cancel()
+            self._reading_timer = None
+
+    def _look_whether_it_reads(self) -> None:
+        """End the connection when not one byte was taken since the last look."""
+        self._reading_timer = None
+        if self.transport.get_write_buffer_size() >= self._untaken > 0:
+            self.transport.abort()
+        else:
+            self._watch_reading()
+
+
+def with_bounded_silence(protocol: type[Any], silence_seconds: float) -> type[Any]:
+    """Return uvicorn's protocol class, whichever it has chosen, with the time limits."""
+    return type("BoundedSilence", (_BoundedSilence, protocol), {"silence_seconds": silence_seconds})

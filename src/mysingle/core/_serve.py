@@ -23,7 +23,7 @@ from mysingle._kernel.settings import CommonSettings, get_settings
 from mysingle.core._background import BackgroundLifespan
 from mysingle.core._leave import leave_within
 from mysingle.core._lifespan import set_up_logging
-from mysingle.core._protocol import with_bounded_head
+from mysingle.core._protocol import with_bounded_silence
 from mysingle.core.service import ServiceConfig
 
 __all__ = ["run"]
@@ -147,7 +147,7 @@ class _DrainingServer(uvicorn.Server):
         config: uvicorn.Config,
         health: HealthRegistry,
         drain_delay_seconds: float,
-        head_seconds: float,
+        silence_seconds: float,
         *,
         shares_socket: bool,
     ) -> None:
@@ -160,7 +160,7 @@ class _DrainingServer(uvicorn.Server):
         self._drain_ends: float | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         config.load()
-        config.http_protocol_class = with_bounded_head(config.http_protocol_class, head_seconds)
+        config.http_protocol_class = with_bounded_silence(config.http_protocol_class, silence_seconds)
         lifespan = BackgroundLifespan(config.loaded_app, health, waits=shares_socket)
         config.lifespan_class = lambda _: lifespan
         self._life = lifespan

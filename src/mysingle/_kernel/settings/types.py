@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-__all__ = ["Flag", "Lifetime", "Port", "SecretList", "Seconds", "TextList"]
+__all__ = ["Flag", "Lifetime", "Port", "Seconds", "SecretList", "TextList"]
 
 
 def _split(value: object) -> object:

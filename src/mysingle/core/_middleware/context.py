@@ -42,6 +42,8 @@ def _answering(send: Send, exchange: Exchange, correlation_id: str) -> Send:
     """Return a `send` that notes the status and adds the ids; not a coroutine itself, since it runs for each piece."""
 
     def send_with_ids(message: Message) -> Awaitable[None]:
+        if exchange.is_abandoned:
+            return _drop()
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
             _add_headers(message, correlation_id, exchange.closes_connection)
@@ -51,6 +53,10 @@ def _answering(send: Send, exchange: Exchange, correlation_id: str) -> Send:
         return send(message)
 
     return send_with_ids
+
+
+async def _drop() -> None:
+    """Take a message for which nobody waits any more."""
 
 
 def _add_headers(message: Message, correlation_id: str, closes_connection: bool) -> None:

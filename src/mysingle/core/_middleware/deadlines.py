@@ -3,36 +3,58 @@
 import asyncio
 import time
 from threading import get_ident
+from typing import NamedTuple
 
+from mysingle._kernel.asgi import Scope, Send
+from mysingle._kernel.context import RequestContext, current_context, use_context
 from mysingle._kernel.errors import ErrorCode, InvalidArgumentError, MySingleError
+from mysingle._kernel.logging import get_logger
+from mysingle._kernel.problems import problem_messages, to_problem
 from mysingle.core._middleware.exchange import Exchange
+from mysingle.core._middleware.worker_threads import waits_for_thread
 
 __all__ = ["Deadlines", "body_too_slow", "claim_cancellation"]
 
 SWEEP_SECONDS = 0.25
+PATIENCE_SECONDS = 1.0
+_MAX_LOGGED_PATH = 256
+
+log = get_logger("mysingle.core")
+
+
+class _Watched(NamedTuple):
+    due: float
+    task: "asyncio.Task[object]"
+    context: RequestContext
+    scope: Scope
+    send: Send
 
 
 class Deadlines:
     """
-    Cancels the tasks of requests whose answer has not begun in time, at most 0.25 s late.
+    Ends requests whose answer has not begun in time, at most 0.25 s late.
 
-    A cancelled exchange is marked `is_overdue`; `claim_cancellation` tells it from every other cancellation.
+    Their tasks are cancelled; the exchange is marked `is_overdue`, and `claim_cancellation` tells this cancellation
+    from every other one. A task that goes on for a second all the same, and one whose sync function still runs in a
+    thread, is left alone: its client is answered here, and whatever the task sends later is dropped.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, service_name: str) -> None:
         self._seconds = seconds
-        self._watched: dict[Exchange, tuple[float, asyncio.Task[object]]] = {}
+        self._service_name = service_name
+        self._watched: dict[Exchange, _Watched] = {}
+        self._answers: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
 
-    def watch(self, exchange: Exchange) -> None:
+    def watch(self, exchange: Exchange, scope: Scope, send: Send) -> None:
         """Begin the time of a request; its task is the one that calls. The watch ends by itself."""
         task = self._current_task()
         if task is None:
             return
         if not self._watched and self._loop is not None:
             self._loop.call_later(SWEEP_SECONDS, self._sweep, self._loop)
-        self._watched[exchange] = (time.monotonic() + self._seconds, task)
+        self._watched[exchange] = _Watched(time.monotonic() + self._seconds, task, current_context(), scope, send)
 
     def _current_task(self) -> "asyncio.Task[object] | None":
         """Return the running task. To ask for the running loop at every request would cost a system call each."""
@@ -44,15 +66,39 @@ class Deadlines:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
-        for exchange, (due, task) in list(self._watched.items()):
+        for exchange, watched in list(self._watched.items()):
             if exchange.has_started or exchange.is_over:
                 del self._watched[exchange]
-            elif now >= due:
-                del self._watched[exchange]
-                exchange.is_overdue = True
-                task.cancel()
+            elif now >= watched.due:
+                self._end(exchange, watched, now)
         if self._watched:
             loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+
+    def _end(self, exchange: Exchange, watched: _Watched, now: float) -> None:
+        if exchange.is_overdue or waits_for_thread(watched.task):
+            del self._watched[exchange]
+            self._answer_for(exchange, watched)
+        else:
+            exchange.is_overdue = True
+            self._watched[exchange] = watched._replace(due=now + PATIENCE_SECONDS)
+            watched.task.cancel()
+
+    def _answer_for(self, exchange: Exchange, watched: _Watched) -> None:
+        task = watched.task.get_loop().create_task(self._answer(exchange, watched))
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
+
+    async def _answer(self, exchange: Exchange, watched: _Watched) -> None:
+        if exchange.has_started:
+            return
+        error, path = _too_late(), watched.scope["path"]
+        exchange.error_type = error.reason
+        with use_context(watched.context):
+            log.warning("request.abandoned", path=path[:_MAX_LOGGED_PATH], limit_s=self._seconds)
+        problem, correlation_id = to_problem(error), watched.context.correlation_id
+        for message in problem_messages(problem, path, correlation_id, self._service_name):
+            await watched.send(message)
+        exchange.is_abandoned = True
 
 
 def claim_cancellation(exchange: Exchange) -> MySingleError | None:
@@ -62,9 +108,13 @@ def claim_cancellation(exchange: Exchange) -> MySingleError | None:
         return None
     if exchange.awaits_body:
         return body_too_slow()
-    return MySingleError("No answer in time.", code=ErrorCode.DEADLINE_EXCEEDED, reason="REQUEST_TIMEOUT")
+    return _too_late()
 
 
 def body_too_slow() -> MySingleError:
     """Return the refusal of a body that does not arrive."""
     return InvalidArgumentError("The body did not arrive in time.", reason="BODY_TIMEOUT", status=408)
+
+
+def _too_late() -> MySingleError:
+    return MySingleError("No answer in time.", code=ErrorCode.DEADLINE_EXCEEDED, reason="REQUEST_TIMEOUT")

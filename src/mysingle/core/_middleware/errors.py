@@ -96,6 +96,8 @@ class ErrorsMiddleware:
         problem = to_problem(known or MySingleError())
         exchange.error_type = known.reason if known else type(error).__qualname__
         _log(error, known, 500 if exchange.has_started else problem.status)  # nobody else tells of it
+        if exchange.is_abandoned:
+            return
         if exchange.has_started:
             raise error
         answer = None if known else await self._ask_handler(scope, receive, error, as_last_resort=True)
@@ -118,8 +120,10 @@ def _in_one_line(error: Exception) -> str:
 def _log(error: Exception, known: MySingleError | None, status: int) -> None:
     if known is None:
         log.error("request.failed", exc_info=error)
-    elif status >= 500:
-        cause = known.__cause__ or (error if error is not known else None)
+        return
+    cause = known.__cause__ or (error if error is not known else None)
+    is_deliberate = cause is None and known.retry_after_seconds is not None  # the access line says it all
+    if status >= 500 and not is_deliberate:
         values = {"details": known.details, "cause": cause and repr(cause)}
         present = {key: value for key, value in values.items() if value}
         log.error("request.refused", reason=known.reason, message=known.message, **present)

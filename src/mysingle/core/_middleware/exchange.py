@@ -12,16 +12,17 @@ class Exchange:
     The answer to one request, as far as it has come; one `send` wrapper keeps it, all layers read it.
 
     `awaits_body`: a piece of the body is being waited for. `is_overdue`: the time limit has cancelled the request.
-    `is_over`: nothing runs for it any more.
+    `is_over`: nothing runs for it any more. `is_abandoned`: the client has been answered although something still runs.
     """
 
-    __slots__ = ("awaits_body", "closes_connection", "error_type", "is_over", "is_overdue", "status")
+    __slots__ = ("awaits_body", "closes_connection", "error_type", "is_abandoned", "is_over", "is_overdue", "status")
 
     def __init__(self) -> None:
         self.status = 0
         self.error_type = ""
         self.closes_connection = False
         self.awaits_body = False
+        self.is_abandoned = False
         self.is_over = False
         self.is_overdue = False
 

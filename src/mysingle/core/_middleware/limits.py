@@ -22,11 +22,11 @@ class LimitsMiddleware:
     The time limit covers a request until its answer begins; a streaming answer may take as long as it likes.
     """
 
-    def __init__(self, app: App, *, settings: HttpSettings) -> None:
+    def __init__(self, app: App, *, settings: HttpSettings, service_name: str) -> None:
         self.app = app
         self._limits = settings
         self._max_header_bytes = settings.HTTP_MAX_HEADER_BYTES
-        self._deadlines = Deadlines(settings.HTTP_REQUEST_TIMEOUT_SECONDS)
+        self._deadlines = Deadlines(settings.HTTP_REQUEST_TIMEOUT_SECONDS, service_name)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Check what is known beforehand, and watch the rest."""
@@ -36,7 +36,7 @@ class LimitsMiddleware:
         if scope["type"] == "websocket":
             return self.app(scope, receive, send)
         exchange = exchange_of(scope)
-        self._deadlines.watch(exchange)
+        self._deadlines.watch(exchange, scope, send)
         if declared is None:
             return self.app(scope, receive, send)
         return self._run_with_body(scope, _BoundedBody(self._limits, exchange, receive, send), declared)
