@@ -28,6 +28,11 @@ OWNERS = {
     "httpx": ["auth._keys", "auth.iam._oauth", "testing"],
     "pwdlib": ["auth.iam._passwords"],
     "argon2": ["auth.iam._passwords"],
+    "cryptography": ["auth._keys", "auth.iam"],
+    "email_validator": ["auth.iam._email_address"],
+    "jinja2": ["auth.iam._mail"],
+    "aiosmtplib": ["core.email"],
+    "yaml": ["tooling.gateway"],
     "fastapi": [
         "auth._deps",
         "auth.iam._routes",
@@ -64,6 +69,7 @@ OWNERS = {
 """The third column of the table of floors; `core.app` imports two libraries for type checkers only."""
 
 FLOORS = {
+    "__main__": {"cli"},
     "_kernel": set(),
     "protos": set(),
     "dsl": {"_kernel"},

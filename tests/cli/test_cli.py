@@ -59,6 +59,13 @@ def test_version() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, metadata.version("mysingle"))
 
 
+def test_module() -> None:
+    """`python -m mysingle` is the same command."""
+    done = subprocess.run([sys.executable, "-m", "mysingle", "--version"], capture_output=True, text=True, timeout=30)
+
+    assert (done.returncode, done.stdout.strip()) == (0, metadata.version("mysingle"))
+
+
 def test_proto_help() -> None:
     """`mysingle-proto --help` ends with 0."""
     assert run("--help", code=PROTO).returncode == 0
