@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pymongo
+import redis
 
 from mysingle.embedded import EmbeddedMongo, EmbeddedRedis
 
@@ -130,6 +131,12 @@ def _service(start: Callable[..., Any], mongo: EmbeddedMongo, redis: EmbeddedRed
     return start("\n".join(snippets), **servers, **environment).wait_ready()
 
 
+def _keys(server: EmbeddedRedis, number: int) -> dict[str, int]:
+    """Return the keys of a database with their life in seconds, rounded up to the next ten."""
+    with redis.Redis(host=server.host, port=server.port, db=number, decode_responses=True) as client:
+        return {key: -(-client.ttl(key) // 10) * 10 for key in client.keys("*")}
+
+
 def test_snippets_run_as_written(start: Callable[..., Any], own_mongo: EmbeddedMongo, own_redis: EmbeddedRedis) -> None:
     """A service of the guide's snippets serves its users, stores its documents and nothing else, and caches."""
     service = _service(start, own_mongo, own_redis)
@@ -139,12 +146,19 @@ def test_snippets_run_as_written(start: Callable[..., Any], own_mongo: EmbeddedM
     health = {path: service.http.get(path).status_code for path in ("/health", "/ready", "/metrics")}
     with pymongo.MongoClient(own_mongo.url) as client:
         collections = client["my_service_db"].list_collection_names()
+    stored = {number: _keys(own_redis, number) for number in (0, 1, 5, 8)}
 
     assert (items.status_code, items.json()) == (200, [ALICE])
     assert nobody.status_code in (400, 401)
     assert caches["stored"] == [True] * 5
     assert caches["read"] == [1, 1, 2, 3, 4]
     assert caches["dbs"] == [8, 8, 0, 1, 5]
+    assert stored == {
+        0: {"user:key": 300},
+        1: {"grpc:strategy:key": 3600},
+        5: {"market:key": 3600},
+        8: {"myservice:key": 3600},
+    }
     assert health == {"/health": 200, "/ready": 200, "/metrics": 200}
     assert collections == ["MyModel"]
 
