@@ -4,8 +4,10 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from mysingle import auth
+from mysingle._kernel.context import RequestContext, use_context
 from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.identity import AuthenticatedUser
+from mysingle.auth import AuthEvidence
 
 ID = "0" * 24
 PLAIN = AuthenticatedUser(id=ID, is_verified=True)
@@ -90,3 +92,47 @@ def test_configuration_error_lists_everything() -> None:
 
     assert str(error) == "This service must not start like this:\n  - A is missing\n  - B is short"
     assert error.problems == ("A is missing", "B is short")
+
+
+EVIDENCE = [("hmac", True), ("jwt", True), ("network", True), ("none", False), (None, False)]
+
+
+@pytest.mark.parametrize(("proof", "proved"), EVIDENCE, ids=[str(row[0]) for row in EVIDENCE])
+def test_kong_identity(proof: str | None, proved: bool) -> None:
+    """The gateway's caller is one whom a proof vouches for; a header that is merely there proves nothing."""
+    request = connection(user=PLAIN, auth=AuthEvidence("gateway", proof))
+
+    assert proved == auth.is_kong_authenticated(request)
+    assert auth.get_kong_user_id(request) == (ID if proved else None)
+
+
+def test_no_kong_identity() -> None:
+    """Without the middleware, or without a caller, there is none."""
+    assert not auth.is_kong_authenticated(connection(user=PLAIN))
+    assert auth.get_kong_user_id(connection(user=PLAIN)) is None
+    assert auth.get_kong_user_id(connection(user=None, auth=AuthEvidence("gateway", "hmac"))) is None
+
+
+IDS = [
+    ("get_kong_request_id", [(b"x-kong-request-id", b"a-1")], "a-1"),
+    ("get_kong_request_id", [(b"kong-request-id", b"a-1")], "a-1"),
+    ("get_kong_request_id", [(b"x-kong-request-id", b"a b"), (b"kong-request-id", b"a-2")], "a-2"),
+    ("get_kong_request_id", [], None),
+    ("get_kong_correlation_id", [(b"x-correlation-id", b"c-1")], "c-1"),
+    ("get_kong_correlation_id", [(b"x-correlation-id", b"c\x00")], None),
+]
+
+
+@pytest.mark.parametrize(("name", "headers", "expected"), IDS)
+def test_kong_ids(name: str, headers: Any, expected: str | None) -> None:
+    """The ids of the gateway are those of the headers, when every byte of them is harmless."""
+    request = HTTPConnection({"type": "http", "headers": headers, "state": {}})
+
+    assert expected == getattr(auth, name)(request)
+
+
+def test_correlation_id_of_the_context() -> None:
+    """Inside of a request the correlation id is the one of the log."""
+    with use_context(RequestContext(correlation_id="c-2")):
+        request = HTTPConnection({"type": "http", "headers": [(b"x-correlation-id", b"c-1")], "state": {}})
+        assert auth.get_kong_correlation_id(request) == "c-2"

@@ -1,13 +1,17 @@
 # ruff: noqa: RUF001  # look-alike letters are the point
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mysingle._kernel.settings import AuthSettings, CommonSettings, SettingsError
-from mysingle.auth._policy import bypass_is_enabled, gateway_problem, make_policy
+from mysingle._kernel.extras import EXTRAS
+from mysingle._kernel.settings import AuthSettings, CommonSettings, SettingsError, set_settings
+from mysingle.auth import AuthConfigurationError
+from mysingle.auth._policy import bypass_is_enabled, gateway_problem, gateway_trust, make_policy
 from mysingle.auth.startup import check_startup
+from mysingle.core import create_fastapi_app, create_service_config
 
 
 class MakeSettings(Protocol):
@@ -146,6 +150,64 @@ def test_trust(
     assert believed == policy.trusts_headers == (gateway_problem(settings) is None)
 
 
+KEY = "a-gateway-key-of-this-test-suite-only"
+ISSUER = {"IAM_ISSUER": "https://iam.example"}
+JWKS = {**ISSUER, "IAM_JWKS_URL": "https://iam.example/jwks.json"}
+CIDR = {"GATEWAY_CIDRS": "10.0.3.0/24"}
+HMAC, SECRET = {"GATEWAY_HMAC_KEYS": KEY}, {"GATEWAY_SHARED_SECRETS": KEY}
+PROOFS: list[tuple[str, str | None, dict[str, Any], tuple[str, ...], str]] = [
+    # what, environment, settings → the proofs that count, in order, and what the first problem speaks of
+    ("hmac", "production", HMAC, ("hmac",), ""),
+    ("secret", "production", SECRET, ("secret",), ""),
+    ("cidr", "production", CIDR, ("cidr",), ""),
+    ("jwt", "production", JWKS, ("jwt",), ""),
+    ("all", "production", {**JWKS, **HMAC, **SECRET, **CIDR}, ("cidr", "secret", "hmac", "jwt"), ""),
+    ("all, unset", None, {**JWKS, **HMAC, **SECRET, **CIDR}, ("cidr", "secret", "hmac", "jwt"), ""),
+    ("listed", "production", {**HMAC, **SECRET, "GATEWAY_TRUST": "hmac"}, ("hmac",), ""),
+    ("mtls", "production", {"GATEWAY_TRUST": "mtls"}, ("mtls",), ""),
+    ("mtls and jwt", "production", {**JWKS, "GATEWAY_TRUST": "jwt,mtls"}, ("mtls", "jwt"), ""),
+    ("listed, not set", "production", {"GATEWAY_TRUST": "hmac"}, (), "GATEWAY_TRUST lists hmac"),
+    ("one of two not set", "production", {**HMAC, "GATEWAY_TRUST": "hmac,cidr"}, ("hmac",), "GATEWAY_TRUST lists cidr"),
+    ("listed, not set, development", "development", {"GATEWAY_TRUST": "hmac"}, (), "GATEWAY_TRUST lists hmac"),
+    ("network beside keys", "production", {**HMAC, "GATEWAY_TRUST": "network"}, ("network",), ""),
+    ("A24", "production", {**CIDR, "FORWARDED_ALLOW_IPS": "*"}, (), "GATEWAY_CIDRS"),
+    ("A24 beside hmac", "production", {**CIDR, **HMAC, "FORWARDED_ALLOW_IPS": "*"}, ("hmac",), "GATEWAY_CIDRS"),
+    ("A24 development", "development", {**CIDR, "FORWARDED_ALLOW_IPS": "*"}, (), "GATEWAY_CIDRS"),
+    ("A24 list", "production", {**CIDR, "FORWARDED_ALLOW_IPS": "10.0.0.1, 10.0.0.0/8, proxy"}, ("cidr",), ""),
+    ("A31 short", "production", {"GATEWAY_HMAC_KEYS": "short"}, (), "GATEWAY_HMAC_KEYS"),
+    ("A31 one of two short", "production", {"GATEWAY_HMAC_KEYS": f"short,{KEY}"}, ("hmac",), ""),
+    ("A31 placeholder", "production", {"GATEWAY_SHARED_SECRETS": "change-me" * 5}, (), "GATEWAY_SHARED_SECRETS"),
+    ("A31 short, staging", "staging", {"GATEWAY_HMAC_KEYS": "short"}, (), "GATEWAY_HMAC_KEYS"),
+    ("short, development", "development", {"GATEWAY_HMAC_KEYS": "short"}, ("hmac",), ""),
+    ("jwt without issuer", "production", {"IAM_JWKS_URL": "https://iam.example/jwks.json"}, (), "IAM_ISSUER"),
+    ("jwt over http", "production", {**ISSUER, "IAM_JWKS_URL": "http://iam/jwks.json"}, (), "IAM_JWKS_URL"),
+    ("jwt on loopback", "production", {**ISSUER, "IAM_JWKS_URL": "http://127.0.0.1:8000/jwks.json"}, ("jwt",), ""),
+    ("A31 HS256 alone", "production", {**JWKS, "AUTH_ALGORITHMS": "HS256"}, (), "AUTH_ALGORITHMS"),
+    ("HS256 opted in", "production", {**JWKS, "AUTH_ALGORITHMS": "HS256", "AUTH_ALLOW_HS256": True}, ("jwt",), ""),
+    ("A32 nothing", "production", {}, (), "GATEWAY_TRUST: nothing proves"),
+    ("nothing, development", "development", {}, ("none",), ""),
+    ("none, development", "development", {"GATEWAY_TRUST": "none"}, ("none",), ""),
+    ("none beside a key, development", "development", {**HMAC, "GATEWAY_TRUST": "none"}, ("hmac",), ""),
+    ("none beside a key, production", "production", {**HMAC, "GATEWAY_TRUST": "none"}, (), "GATEWAY_TRUST=none"),
+]
+
+
+@pytest.mark.parametrize(
+    ("environment", "values", "proofs", "problem"), [row[1:] for row in PROOFS], ids=[row[0] for row in PROOFS]
+)
+def test_proofs(
+    environment: str | None, values: Any, proofs: tuple[str, ...], problem: str, make_settings: MakeSettings
+) -> None:
+    """What counts as a proof follows from the material and the environment, and what is unsafe is told by name."""
+    chosen = {**values, **({"ENVIRONMENT": environment} if environment else {})}
+    trust = gateway_trust(make_settings(**chosen))
+
+    assert proofs == trust.proofs
+    assert bool(problem) == bool(trust.problems)
+    assert problem in "".join(trust.problems)
+    assert KEY not in str(trust.problems)
+
+
 PATHS = [
     # public path, requested path, is public
     ("/health", "/health", True),
@@ -258,3 +320,89 @@ def test_startup(
 
     assert (problems, warnings) == (len(found.problems), len(found.warnings))
     assert (refused, weak) == (found.is_bypass_refused, found.is_trust_weak)
+
+
+def test_startup_of_mtls(make_settings: MakeSettings) -> None:
+    """With mtls the operator hears what the server has to do, because the app cannot see it."""
+    found = check_startup(make_settings(ENVIRONMENT="production", GATEWAY_TRUST="mtls"), is_gateway_downstream=True)
+
+    assert (found.problems, found.is_trust_weak) == ((), False)
+    assert "--ssl-cert-reqs 2" in found.warnings[0]
+
+
+KEY_FILES = [("missing", None, "cannot be read"), ("no JSON", "x", "no JSON object"), ("good", "", "")]
+
+
+@pytest.mark.parametrize(("content", "problem"), [row[1:] for row in KEY_FILES], ids=[row[0] for row in KEY_FILES])
+def test_startup_reads_the_keys(
+    content: str | None, problem: str, make_settings: MakeSettings, issuer: Any, tmp_path: Any
+) -> None:
+    """A file of keys that cannot be used forbids the start, before the first token comes."""
+    values = issuer.settings()
+    if content is None:
+        values["IAM_PUBLIC_KEYS_FILE"].unlink()
+    elif content:
+        values["IAM_PUBLIC_KEYS_FILE"].write_text(content)
+    found = check_startup(make_settings(**values), is_gateway_downstream=True).problems
+
+    assert bool(problem) == bool(found)
+    assert all(item.startswith("IAM_PUBLIC_KEYS_FILE") and problem in item for item in found)
+
+
+UNSAFE: list[tuple[str, dict[str, Any], str]] = [
+    ("A24", {"GATEWAY_CIDRS": "10.0.3.0/24", "FORWARDED_ALLOW_IPS": "*"}, "GATEWAY_CIDRS proves nothing"),
+    ("A31 placeholder", {"GATEWAY_HMAC_KEYS": "change-this-" * 4}, "GATEWAY_HMAC_KEYS is a placeholder"),
+    ("A31 short", {"GATEWAY_SHARED_SECRETS": "short"}, "GATEWAY_SHARED_SECRETS is shorter than 32 bytes"),
+    ("A31 HS256", {"GATEWAY_TRUST": "network", "AUTH_ALGORITHMS": "ES256,HS256"}, "AUTH_ALLOW_HS256=true"),
+    ("A32", {}, "nothing proves"),
+    ("none", {"GATEWAY_TRUST": "none"}, "GATEWAY_TRUST=none"),
+]
+
+
+@pytest.mark.parametrize(("values", "problem"), [row[1:] for row in UNSAFE], ids=[row[0] for row in UNSAFE])
+async def test_unsafe_service(values: Any, problem: str, make_settings: MakeSettings, tmp_path: Any) -> None:
+    """The app is made, the start is refused by name, and whoever serves it all the same believes nobody."""
+    settings = make_settings(ENVIRONMENT="production", LOG_FILE=tmp_path / "service.log", **values)
+    set_settings(settings)
+    app = create_fastapi_app(create_service_config("my-service"))
+    with pytest.raises(AuthConfigurationError, match="must not start") as caught:
+        async with app.router.lifespan_context(app):
+            raise AssertionError("it started")
+    other = create_fastapi_app(create_service_config("my-service"))
+    headers = {"X-User-Id": "0" * 24, "X-Gateway-Secret": "short"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url="http://a") as client:
+        answer = await client.get("/orders", headers=headers)
+
+    assert problem in str(caught.value)
+    assert "change-this-change" not in str(caught.value)
+    if settings.GATEWAY_TRUST != ("network",):
+        assert (answer.status_code, answer.json()["code"]) == (401, "GATEWAY_PROOF_MISSING")
+
+
+EARNEST = {"AUTH_SECRET_KEY": "a-secret-of-this-test-suite-with-32-bytes"}
+BYPASSED: list[tuple[str, dict[str, Any], int]] = [
+    ("alone", {}, 0),
+    ("Kubernetes", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, 1),
+    ("real key, other origin", {**EARNEST, "CORS_ORIGINS": "http://localhost:3000,https://app.example"}, 1),
+    ("real key, local origins", {**EARNEST, "CORS_ORIGINS": "http://localhost:3000,http://127.0.0.1,http://[::1]"}, 0),
+    ("short key, other origin", {"AUTH_SECRET_KEY": "short", "CORS_ORIGINS": "https://app.example"}, 0),
+    ("other origin", {"CORS_ORIGINS": "https://app.example"}, 0),
+]
+
+
+@pytest.mark.parametrize(("values", "more"), [row[1:] for row in BYPASSED], ids=[row[0] for row in BYPASSED])
+def test_bypass_in_earnest(values: Any, more: int, make_settings: MakeSettings) -> None:
+    """Where the bypass looks like a mistake there is a warning, and the outcome stays the same."""
+    settings = make_settings(ENVIRONMENT="development", MYSINGLE_AUTH_BYPASS=True, **values)
+    found = check_startup(settings, is_gateway_downstream=False)
+
+    assert bypass_is_enabled(settings)
+    assert len(found.warnings) == 1 + more
+
+
+def test_startup_without_the_library(make_settings: MakeSettings, issuer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where tokens shall be verified and nothing can, the start says what to install."""
+    monkeypatch.setitem(cast("dict[str, tuple[str, ...]]", EXTRAS), "auth", ("no_such_library",))
+    (problem,) = check_startup(make_settings(**issuer.settings()), is_gateway_downstream=True).problems
+
+    assert 'pip install "mysingle[auth]"' in problem

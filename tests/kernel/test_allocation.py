@@ -88,11 +88,16 @@ def test_aliases() -> None:
 
 
 def test_helper_prefixes() -> None:
-    """Short-lived helper keys live under a prefix of their database."""
-    assert POLICIES[RedisDB.DSL].helper_ttls == {"dsl:neg:": 60, "dsl:lock:": 5}
-    assert all(
-        prefix.startswith(policy.prefixes) for policy in POLICIES.values() for prefix in policy.helper_ttls or ()
-    )
+    """A helper's prefix belongs to one database: its own, or one below a prefix of the guide."""
+    helpers = {prefix: db for db, policy in POLICIES.items() for prefix in policy.helper_ttls or ()}
+
+    assert helpers == {
+        "authrl:": RedisDB.RATE_LIMIT,
+        "revoked:": RedisDB.SESSION,
+        "dsl:neg:": RedisDB.DSL,
+        "dsl:lock:": RedisDB.DSL,
+    }
+    assert all(policy_for_prefix(prefix) is POLICIES[db] for prefix, db in helpers.items())
 
 
 def test_prefixes_are_unambiguous() -> None:

@@ -26,7 +26,6 @@ OPTIONAL = [
     "talib",
     "joserfc",
     "httpx",
-    "pwdlib",
     "argon2",
     "email_validator",
     "secantus",

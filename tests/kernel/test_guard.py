@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from mysingle._kernel.guard import is_placeholder, problems
+from mysingle._kernel.guard import accepted_algorithms, is_placeholder, is_safe_url, is_usable, problems, usable_secrets
 from mysingle._kernel.settings import CommonSettings
 
 
@@ -59,3 +59,74 @@ def test_never_the_value() -> None:
 
     assert {problem.split(" ")[0] for problem in found} == {"OWN_SECRET", "OWN_PASSWORD", "MONGODB_PASSWORD"}
     assert "hunter2" not in str(found)
+
+
+def test_secret_of_a_provider() -> None:
+    """The secret that another provider has chosen may be short, but no placeholder."""
+    short, placeholder = make(NAVER_OAUTH_CLIENT_SECRET="10-letters"), make(OIDC_CLIENT_SECRET="changeme")
+
+    assert problems(short) == ()
+    assert problems(placeholder) == ("OIDC_CLIENT_SECRET is a placeholder from a template",)
+
+
+def test_published_key() -> None:
+    """A key that stands in the documentation is a placeholder, long as it is."""
+    assert is_placeholder("test-gateway-key-0123456789abcdef")
+    assert not is_usable(b"test-gateway-key-0123456789abcdef")
+
+
+USABLE = [
+    (b"x" * 32, True),
+    (b"x" * 31, False),
+    ("\u00e9".encode() * 16, True),
+    (b"changeme" * 8, False),
+    (b"\xff" * 32, True),
+]
+
+
+@pytest.mark.parametrize(("secret", "usable"), USABLE, ids=[repr(row[0])[:16] for row in USABLE])
+def test_usable(secret: bytes, usable: bool) -> None:
+    """A secret is usable when it has 32 bytes and nobody could know it."""
+    assert usable == is_usable(secret)
+
+
+@pytest.mark.parametrize(
+    ("environment", "count"), [("production", 1), ("staging", 1), ("prod", 1), ("development", 2), ("testing", 2)]
+)
+def test_usable_secrets(environment: str, count: int) -> None:
+    """Unsafe secrets count as absent where production rules apply."""
+    settings = make(ENVIRONMENT=environment, GATEWAY_HMAC_KEYS=["short", "x" * 32])
+
+    assert len(usable_secrets(settings, settings.GATEWAY_HMAC_KEYS)) == count
+    assert len(usable_secrets(make(), settings.GATEWAY_HMAC_KEYS)) == 1
+
+
+ALGORITHMS: list[tuple[dict[str, Any], tuple[str, ...], bool]] = [
+    ({"ENVIRONMENT": "production"}, ("ES256",), True),
+    ({}, ("ES256",), True),
+    ({"ENVIRONMENT": "production", "AUTH_ALLOW_HS256": True}, ("ES256", "HS256"), False),
+    ({"ENVIRONMENT": "development"}, ("ES256", "HS256"), True),
+]
+
+
+@pytest.mark.parametrize(("values", "accepted", "complains"), ALGORITHMS)
+def test_shared_keys_need_an_opt_in(values: Any, accepted: tuple[str, ...], complains: bool) -> None:
+    """Where production rules apply HS256 is accepted after its opt-in only, and listing it is told."""
+    settings = make(**values, AUTH_ALGORITHMS="ES256,HS256")
+
+    assert accepted == accepted_algorithms(settings)
+    assert complains == ("AUTH_ALLOW_HS256" in str(problems(settings)))
+
+
+@pytest.mark.parametrize("url", ["https://a/b", "http://127.0.0.1/b", "http://[::1]:80/", "http://localhost:1/"])
+def test_safe_url(url: str) -> None:
+    """What comes over https or from this machine is what was sent."""
+    assert is_safe_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a/b", "http://10.0.0.1/", "https://u:p@a/b", "ftp://localhost/", "", "https:///b"]
+)
+def test_unsafe_url(url: str) -> None:
+    """Anything else may have been changed on the way."""
+    assert not is_safe_url(url)

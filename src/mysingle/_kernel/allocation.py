@@ -34,8 +34,8 @@ class CachePolicy:
     One row of the allocation.
 
     `prefixes` end in the separator that follows them. `min_ttl_seconds` and `max_ttl_seconds` are the guidance,
-    both None where another system manages expiry. `helper_ttls` are short-lived prefixes beside the guide's
-    (locks, negative entries), with their own TTL in seconds. `aliases` are older names of the setting.
+    both None where another system manages expiry. `helper_ttls` are prefixes beside the guide's (locks, negative
+    entries, counters, marks), with the longest TTL in seconds. `aliases` are older names of the setting.
     """
 
     db: RedisDB
@@ -51,6 +51,10 @@ class CachePolicy:
     def is_managed(self) -> bool:
         """Whether another system (Celery) writes and expires the keys."""
         return self.max_ttl_seconds is None and self.db is not RedisDB.RESERVED
+
+    def owns(self, key: str) -> bool:
+        """Tell whether a key begins with a prefix of this row, a helper's included."""
+        return key.startswith((*self.prefixes, *(self.helper_ttls or ())))
 
     def allows_ttl(self, seconds: int) -> bool:
         """Tell whether a TTL lies inside the guidance."""
@@ -82,8 +86,15 @@ POLICIES: Mapping[RedisDB, CachePolicy] = {
     for row in (
         _row(RedisDB.USER, "User Authentication", "IAM", ("user:",), (300, 300)),
         _row(RedisDB.GRPC, "gRPC Response Cache", "All Services", ("grpc:",), (3600, 3600)),
-        _row(RedisDB.RATE_LIMIT, "Rate Limiting", "Kong/Gateway", ("ratelimit:", "quota:"), (60, 3600)),
-        _row(RedisDB.SESSION, "Session Storage", "IAM", ("session:",), (86400, 86400)),
+        _row(
+            RedisDB.RATE_LIMIT,
+            "Rate Limiting",
+            "Kong/Gateway",
+            ("ratelimit:", "quota:"),
+            (60, 3600),
+            helper_ttls={"authrl:": 3600},
+        ),
+        _row(RedisDB.SESSION, "Session Storage", "IAM", ("session:",), (86400, 86400), helper_ttls={"revoked:": 86400}),
         _row(
             RedisDB.DSL,
             "DSL Bytecode Cache",
@@ -119,6 +130,6 @@ def policy_for_prefix(prefix: str) -> CachePolicy | None:
     """Return the row that owns a key prefix such as `strategy:` or `strategy`; None when nobody does."""
     key = prefix if prefix.endswith((":", "-")) else f"{prefix}:"
     for policy in POLICIES.values():
-        if any(key.startswith(owned) for owned in policy.prefixes):
+        if policy.owns(key):
             return policy
     return None

@@ -61,6 +61,7 @@ class MySingleError(Exception):
         message: a sentence for the caller. With INTERNAL, UNKNOWN and DATA_LOSS it stays in the log.
         details: values for the log, never sent to the caller.
         violations: wrong fields, sent as `errors`.
+        extensions: further members of the problem document (RFC 9457, section 3.2), for this reason alone.
         retry_after_seconds: when trying again makes sense, sent as `Retry-After`.
         headers: further HTTP response headers, such as `WWW-Authenticate`.
         status: an HTTP status that is more precise than the code's own (422, 502).
@@ -76,6 +77,7 @@ class MySingleError(Exception):
         reason: str | None = None,
         details: Mapping[str, Any] | None = None,
         violations: tuple[FieldViolation, ...] = (),
+        extensions: Mapping[str, Any] | None = None,
         retry_after_seconds: float | None = None,
         headers: Mapping[str, str] | None = None,
         status: int | None = None,
@@ -85,6 +87,7 @@ class MySingleError(Exception):
         self.message = message
         self.details = dict(details or {})
         self.violations = violations
+        self.extensions = dict(extensions or {})
         self.retry_after_seconds = retry_after_seconds
         self.headers = dict(headers or {})
         self.status = status

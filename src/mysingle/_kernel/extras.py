@@ -8,7 +8,7 @@ __all__ = ["EXTRAS", "MissingExtraError", "lazy_exports", "require"]
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "web": ("fastapi", "uvicorn"),
-    "auth": ("joserfc", "pwdlib", "argon2", "httpx", "starlette"),
+    "auth": ("joserfc", "argon2", "httpx", "starlette", "jinja2", "aiosmtplib", "email_validator"),
     "database": ("pymongo", "beanie", "redis", "duckdb", "orjson", "msgpack"),
     "dsl": ("numpy", "talib", "pandas", "msgpack"),
     "grpc": ("grpc", "grpc_health", "grpc_reflection", "grpc_status"),

@@ -55,6 +55,20 @@ class ProcessMetrics:
         self.log_dropped = Counter(
             "mysingle_log_dropped", "Log records that did not fit into the writer's queue.", registry=registry
         )
+        self.logins = Counter(
+            "mysingle_auth_logins",
+            "Attempts to sign in with a password, by what became of them.",
+            ("result",),
+            registry=registry,
+        )
+        for result in ("succeeded", "failed", "refused"):
+            self.logins.labels(result)
+        self.password_jobs = Gauge(
+            "mysingle_auth_password_jobs",
+            "Passwords that are being hashed or compared, or wait for it.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self.loop_lag = Gauge(
             "mysingle_loop_lag_seconds",
             "How late the event loop ran its last timer.",
@@ -142,6 +156,12 @@ class ServiceMetrics:
             "auth_bypass_refused",
             "Starts at which the development bypass was asked for and refused.",
             registry=registry,
+        )
+        self.mails = Counter("mysingle_mails", "Mails by what became of them.", ("result",), registry=registry)
+        for result in ("sent", "refused", "dropped"):
+            self.mails.labels(result)
+        self.mails_waiting = Gauge(
+            "mysingle_mails_waiting", "Mails in the queue.", multiprocess_mode="livesum", registry=registry
         )
         info = Gauge(
             "mysingle_service_info",

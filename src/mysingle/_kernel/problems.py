@@ -3,8 +3,9 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from mysingle._kernel.errors import ErrorCode, FieldViolation, MySingleError
 
@@ -46,10 +47,12 @@ class Problem:
     detail: str
     headers: Mapping[str, str]
     violations: tuple[FieldViolation, ...] = ()
+    extensions: Mapping[str, Any] = field(default_factory=dict)
 
     def body(self, *, instance: str, correlation_id: str | None, domain: str) -> bytes:
         """Return the JSON document for one request: its path, its correlation id, and the service that answers."""
         document: dict[str, object] = {
+            **self.extensions,
             "type": "about:blank",
             "title": _title(self.status),
             "status": self.status,
@@ -90,6 +93,7 @@ def to_problem(error: MySingleError) -> Problem:
         detail="Internal error. The correlation id finds it in the log." if is_internal else _detail(error, status),
         headers=headers,
         violations=() if is_internal else error.violations,
+        extensions={} if is_internal else error.extensions,
     )
 
 

@@ -9,6 +9,7 @@ from mysingle._kernel.context import RequestContext
 
 __all__ = [
     "CORRELATION_HEADERS",
+    "GATEWAY_HEADERS",
     "HEADER_CORRELATION_ID",
     "HEADER_USER_ID",
     "IDENTITY_HEADERS",
@@ -24,6 +25,7 @@ HEADER_CORRELATION_ID = "Correlation-Id"
 HEADER_X_CORRELATION_ID = "X-Correlation-Id"
 HEADER_REQUEST_ID = "X-Request-Id"
 HEADER_KONG_REQUEST_ID = "Kong-Request-Id"
+HEADER_X_KONG_REQUEST_ID = "X-Kong-Request-Id"
 HEADER_TRACEPARENT = "traceparent"
 HEADER_TRACESTATE = "tracestate"
 
@@ -35,6 +37,9 @@ HEADER_USER_SUPERUSER = "X-User-Superuser"
 HEADER_USER_ROLES = "X-User-Roles"
 HEADER_SESSION_ID = "X-Session-Id"
 HEADER_ANONYMOUS_CONSUMER = "X-Anonymous-Consumer"
+HEADER_GATEWAY_SIGNATURE = "X-Gateway-Signature"
+HEADER_GATEWAY_TIMESTAMP = "X-Gateway-Timestamp"
+HEADER_GATEWAY_NONCE = "X-Gateway-Nonce"
 
 IDENTITY_HEADERS = (
     HEADER_USER_ID,
@@ -46,6 +51,9 @@ IDENTITY_HEADERS = (
     HEADER_SESSION_ID,
 )
 """In the order in which the gateway signs them."""
+
+GATEWAY_HEADERS = (HEADER_GATEWAY_SIGNATURE, HEADER_GATEWAY_TIMESTAMP, HEADER_GATEWAY_NONCE)
+"""The proof that the gateway has set the identity headers."""
 
 CORRELATION_HEADERS = (
     HEADER_CORRELATION_ID,

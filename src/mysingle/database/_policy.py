@@ -60,7 +60,7 @@ class CacheRules:
 
     def _problems(self, ttl_seconds: float) -> Iterator[str]:
         key = f"{self._prefix}:"
-        if not any(key.startswith(owned) for owned in self._policy.prefixes):
+        if not self._policy.owns(key):
             yield _foreign(self._prefix, self._policy)
         helper = (self._policy.helper_ttls or {}).get(key)
         low, high = (0, helper) if helper else (self._policy.min_ttl_seconds, self._policy.max_ttl_seconds)
