@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from mysingle.auth import AuthConfigurationError
-from mysingle.core import ServiceType, create_fastapi_app, create_service_config
+from mysingle.core import create_fastapi_app, create_service_config
 
 MakeApp = Callable[..., FastAPI]
 Live = Callable[..., Any]
@@ -205,18 +205,9 @@ async def test_production_refuses(make_app: MakeApp, live: Live, settings: dict[
     assert not events
 
 
-@pytest.mark.parametrize(
-    ("settings", "service_type"),
-    [
-        pytest.param({"ENVIRONMENT": "production", **TRUSTED}, ServiceType.NON_IAM_SERVICE, id="trusted"),
-        pytest.param({"ENVIRONMENT": "production"}, ServiceType.IAM_SERVICE, id="iam-reads-no-headers"),
-    ],
-)
-async def test_production_starts(
-    make_app: MakeApp, live: Live, settings: dict[str, Any], service_type: ServiceType
-) -> None:
-    """Under production rules safe settings start, without an error in the log."""
-    async with live(make_app(settings, service_type=service_type)) as client:
+async def test_production_starts(make_app: MakeApp, live: Live) -> None:
+    """Under production rules safe settings start."""
+    async with live(make_app({"ENVIRONMENT": "production", **TRUSTED})) as client:
         assert (await client.get("/ready")).status_code == 200
 
 

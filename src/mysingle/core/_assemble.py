@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from mysingle._kernel import propagation
+from mysingle._kernel.extras import require
 from mysingle._kernel.health import HealthRegistry
 from mysingle._kernel.metrics import ServiceMetrics
 from mysingle._kernel.settings import CommonSettings, get_settings
@@ -29,8 +30,12 @@ from mysingle.core._operations import (
     documented_operations,
     make_operations,
 )
+from mysingle.core._revocation import RedisRevocations
 from mysingle.core._service_app import ServiceApp
-from mysingle.core.service import ServiceConfig
+from mysingle.core.service import ServiceConfig, ServiceConfigError
+
+if TYPE_CHECKING:
+    from mysingle.core._iam import IamParts
 
 __all__ = ["MIDDLEWARE", "assemble"]
 
@@ -47,6 +52,7 @@ class _Parts:
     metrics: ServiceMetrics
     lifespan: ServiceLifespan
     operations: Mapping[str, Endpoint]
+    iam: "IamParts | None"
 
 
 def assemble(config: ServiceConfig, document_models: tuple[type[Any], ...]) -> FastAPI:
@@ -58,6 +64,8 @@ def assemble(config: ServiceConfig, document_models: tuple[type[Any], ...]) -> F
     if config.is_gateway_downstream and parts.settings.is_relaxed:
         app.identity_header = propagation.HEADER_USER_ID
     app.state.service_config, app.state.health, app.state.metrics = config, parts.health, parts.metrics
+    if parts.iam is not None:
+        parts.iam.install(app)
     return app
 
 
@@ -65,9 +73,21 @@ def _make_parts(config: ServiceConfig, document_models: tuple[type[Any], ...]) -
     settings = get_settings()
     health = HealthRegistry(critical=config.critical_checks)
     metrics = ServiceMetrics(config.service_name, config.service_version)
-    lifespan = ServiceLifespan(config, settings, health, metrics, document_models)
+    iam_parts = _make_iam(config, settings, metrics)
+    lifespan = ServiceLifespan(config, settings, health, metrics, document_models, iam_parts)
     operations = make_operations(config, health, metrics, shows_details=settings.is_relaxed)
-    return _Parts(config, settings, health, metrics, lifespan, operations)
+    return _Parts(config, settings, health, metrics, lifespan, operations, iam_parts)
+
+
+def _make_iam(config: ServiceConfig, settings: CommonSettings, metrics: ServiceMetrics) -> "IamParts | None":
+    if not config.enable_user_management:
+        return None
+    if not config.enable_database:
+        raise ServiceConfigError("An IAM service stores its users, but the configuration says enable_database=False")
+    require("auth", "ServiceType.IAM_SERVICE")
+    from mysingle.core._iam import IamParts  # an optional part: no other service loads it
+
+    return IamParts(settings, metrics)
 
 
 def _make_app(parts: _Parts) -> ServiceApp:
@@ -127,6 +147,10 @@ def _errors(parts: _Parts) -> Middleware:
     return Middleware(ErrorsMiddleware, service_name=parts.config.service_name, ask_handler=answer_of_handler)
 
 
+def _error_style(parts: _Parts) -> Middleware | None:
+    return Middleware(parts.iam.error_style) if parts.iam and parts.iam.rewrites_errors else None
+
+
 def _gate(parts: _Parts) -> Middleware:
     return Middleware(GateMiddleware, health=parts.health)
 
@@ -142,9 +166,16 @@ def _auth(parts: _Parts) -> Middleware:
         settings=parts.settings,
         service_name=parts.config.service_name,
         is_gateway_downstream=parts.config.is_gateway_downstream,
-        public_paths=(*documentation, *parts.config.public_paths),
+        public_paths=(*documentation, *(parts.iam.public_paths if parts.iam else ()), *parts.config.public_paths),
         on_refused=partial(_count_refusal, parts.metrics),
+        backend=parts.iam.backend if parts.iam else None,
+        revocation=_revocation(parts),
     )
+
+
+def _revocation(parts: _Parts) -> RedisRevocations | None:
+    is_asked = parts.config.is_gateway_downstream and parts.settings.AUTH_REVOCATION_CHECK == "redis"
+    return RedisRevocations(parts.settings) if is_asked else None
 
 
 def _count_refusal(metrics: ServiceMetrics, reason: str) -> None:
@@ -157,6 +188,7 @@ MIDDLEWARE: tuple[Callable[[_Parts], Middleware | None], ...] = (
     _context,
     _observe,
     _audit,
+    _error_style,
     _errors,
     _gate,
     _limits,

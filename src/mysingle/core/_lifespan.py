@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mysingle import database
 from mysingle._kernel import guard
@@ -18,6 +18,9 @@ from mysingle.auth.startup import StartupFindings, check_startup
 from mysingle.core._heap import settled_heap
 from mysingle.core.audit import AuditLog
 from mysingle.core.service import ServiceConfig, ServiceConfigError
+
+if TYPE_CHECKING:
+    from mysingle.core._iam import IamParts
 
 __all__ = ["ServiceLifespan"]
 
@@ -56,11 +59,15 @@ class ServiceLifespan:
         health: HealthRegistry,
         metrics: ServiceMetrics,
         document_models: tuple[type[Any], ...],
+        iam: "IamParts | None" = None,
     ) -> None:
         self._config = config
         self._settings = settings
         self._health = health
         self._metrics = metrics
+        self._iam = iam
+        if iam is not None:
+            document_models = tuple(dict.fromkeys((*iam.documents, *document_models)))
         audits = config.enable_audit_logging
         audits = settings.AUDIT_LOGGING_ENABLED if audits is None else audits
         needs_mongo = bool(document_models) or (audits and config.enable_database)
@@ -81,7 +88,8 @@ class ServiceLifespan:
         return AuditLog(database.MongoAuditSink(lambda: mongo.database), self._metrics)
 
     def _choose_resources(self) -> Iterable[Resource]:
-        chosen = (self._mongo, self.audit_log, *self._config.resources, self._config.grpc_server)
+        own = self._iam.resources if self._iam else ()
+        chosen = (self._mongo, self.audit_log, *own, *self._config.resources, self._config.grpc_server)
         return (resource for resource in chosen if resource is not None)
 
     @asynccontextmanager
@@ -112,7 +120,8 @@ class ServiceLifespan:
         """Refuse what is unsafe under production rules; complain about it elsewhere."""
         findings = check_startup(self._settings, is_gateway_downstream=self._config.is_gateway_downstream)
         self._report(findings)
-        problems = (*guard.problems(self._settings), *findings.problems)
+        lacking = self._iam.problems if self._iam else ()
+        problems = (*guard.problems(self._settings), *findings.problems, *lacking)
         if not problems:
             return
         if self._settings.is_relaxed:

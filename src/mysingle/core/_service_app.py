@@ -1,6 +1,6 @@
 """The FastAPI subclass behind every service: the same app, without layers that our stack replaces."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -23,6 +23,7 @@ class ServiceApp(FastAPI):
 
     operations: tuple[BaseRoute, ...] = ()
     identity_header: str | None = None
+    openapi_components: Mapping[str, Mapping[str, Any]] = {}
     _observes_natively = False
 
     @property
@@ -39,6 +40,9 @@ class ServiceApp(FastAPI):
         """Return the API document; with an identity header, so that the documentation page can call the routes."""
         is_new = self.openapi_schema is None
         document = super().openapi()
+        if is_new:
+            for kind, parts in self.openapi_components.items():
+                document.setdefault("components", {}).setdefault(kind, {}).update(parts)
         if is_new and self.identity_header is not None:
             scheme = {"type": "apiKey", "in": "header", "name": self.identity_header}
             document.setdefault("components", {}).setdefault("securitySchemes", {})["user"] = scheme

@@ -1,0 +1,1 @@
+"""The providers: one module for each way of saying who somebody is."""

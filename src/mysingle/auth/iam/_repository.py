@@ -1,0 +1,253 @@
+"""Users and their linked accounts in MongoDB: every write is atomic, and raises the version that the caches live by."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from mysingle._kernel.errors import AlreadyExistsError
+from mysingle.auth.iam._documents import OAuthAccount, User, insert_new, stored
+from mysingle.auth.iam._errors import IamReason, bad_request, conflict
+from mysingle.auth.iam._values import instant
+
+__all__ = ["OAuthAccountRepository", "UserPage", "UserRepository"]
+
+_CHANGEABLE = frozenset(
+    {
+        "email",
+        "email_key",
+        "hashed_password",
+        "full_name",
+        "avatar_url",
+        "is_active",
+        "is_superuser",
+        "is_verified",
+        "roles",
+        "password_changed_at",
+    }
+)
+_MAX_PAGE = 100
+_ACTIVE_SUPERUSER = {"is_superuser": True, "is_active": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPage:
+    """Some users in the order of their ids; `next_cursor` asks for those that follow, None at the end."""
+
+    items: tuple[User, ...]
+    next_cursor: str | None
+
+
+class UserRepository:
+    """
+    The users.
+
+    What it returns is a document for reading: changes go through `update`, which sets single fields. All methods
+    raise `MySingleError` with 503 while the database is away.
+    """
+
+    async def by_id(self, user_id: str) -> User | None:
+        """Return a user; None for an id that nobody has, or that cannot be one."""
+        found = _object_id(user_id)
+        return None if found is None else await self._one({"_id": found})
+
+    async def by_email_key(self, email_key: str) -> User | None:
+        """Return the user of a normalized address."""
+        return await self._one({"email_key": email_key})
+
+    async def insert(self, user: User) -> User:
+        """
+        Store a new user.
+
+        Raises:
+            AlreadyExistsError: REGISTER_USER_ALREADY_EXISTS, somebody has the address.
+        """
+        if not await insert_new(user):
+            raise conflict(IamReason.REGISTER_USER_ALREADY_EXISTS, "There is an account with this e-mail address")
+        return user
+
+    async def update(self, user_id: str, changes: Mapping[str, Any], *, if_version: int | None = None) -> User | None:
+        """
+        Set fields of a user and raise the version; return the user as it is now, None when there is none.
+
+        A new `hashed_password` sets `password_changed_at` too. The last active superuser stays one.
+
+        Args:
+            user_id: whom to change.
+            changes: field → value; only those that an account may change.
+            if_version: change nothing unless this is still the version.
+
+        Raises:
+            ValueError: a field that is not to be changed.
+            InvalidArgumentError: UPDATE_USER_EMAIL_ALREADY_EXISTS.
+            AlreadyExistsError: LAST_SUPERUSER, or USER_CHANGED meanwhile.
+        """
+        found = _object_id(user_id)
+        if found is None:
+            return None
+        before = await self._set(found, _checked(changes), if_version)
+        if before is None:
+            await self._refuse_if_there(found, if_version)
+            return None
+        await self._keep_a_superuser(before, changes)
+        return await self._one({"_id": found})
+
+    async def record_login(self, user_id: str, *, at: datetime, rehash: tuple[str, str] | None = None) -> User | None:
+        """
+        Count a login; `rehash` is the former and the new hash of the same password.
+
+        The version stays, because nothing changes that a cache must know. A password that somebody changes
+        meanwhile is not overwritten.
+        """
+        found = _object_id(user_id)
+        if found is None:
+            return None
+        users = User.get_pymongo_collection()
+        if rehash is not None:
+            former, new = rehash
+            await stored(
+                users.update_one({"_id": found, "hashed_password": former}, {"$set": {"hashed_password": new}})
+            )
+        raw = await stored(
+            users.find_one_and_update(
+                {"_id": found},
+                {"$set": {"last_login_at": at}, "$inc": {"login_count": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+        )
+        return None if raw is None else User.model_validate(raw)
+
+    async def page(
+        self,
+        *,
+        text: str | None = None,
+        is_active: bool | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> UserPage:
+        """
+        Return up to `limit` (at most 100) users; `text` is looked for in address and name, `cursor` is the last page's.
+
+        A cursor that is none begins at the start.
+        """
+        query: dict[str, Any] = {} if is_active is None else {"is_active": is_active}
+        if text:
+            pattern = {"$regex": re.escape(text[:_MAX_PAGE]), "$options": "i"}
+            query["$or"] = [{"email": pattern}, {"full_name": pattern}]
+        after = _object_id(cursor or "")
+        if after is not None:
+            query["_id"] = {"$gt": after}
+        limit = max(1, min(limit, _MAX_PAGE))
+        users = User.get_pymongo_collection()
+        raw = await stored(users.find(query).sort("_id", 1).limit(limit + 1).to_list())
+        items = tuple(User.model_validate(row) for row in raw[:limit])
+        return UserPage(items=items, next_cursor=str(items[-1].id) if len(raw) > limit else None)
+
+    async def delete(self, user_id: str) -> bool:
+        """
+        Delete a user with its linked accounts; tell whether there was one.
+
+        Raises:
+            AlreadyExistsError: LAST_SUPERUSER.
+        """
+        # First no superuser any more: two superusers that delete each other must not both succeed.
+        user = await self.update(user_id, {"is_active": False, "is_superuser": False})
+        if user is None:
+            return False
+        await stored(OAuthAccount.get_pymongo_collection().delete_many({"user_id": str(user.id)}))
+        result = await stored(User.get_pymongo_collection().delete_one({"_id": user.id}))
+        return bool(result.deleted_count)
+
+    async def count_superusers(self, *, except_id: str | None = None) -> int:
+        """Return how many active superusers there are, not counting one of them."""
+        query: dict[str, Any] = dict(_ACTIVE_SUPERUSER)
+        if except_id is not None:
+            query["_id"] = {"$ne": _object_id(except_id)}
+        return await stored(User.get_pymongo_collection().count_documents(query))
+
+    async def _one(self, query: Mapping[str, Any]) -> User | None:
+        raw = await stored(User.get_pymongo_collection().find_one(dict(query)))
+        return None if raw is None else User.model_validate(raw)
+
+    async def _set(self, user_id: ObjectId, changes: Mapping[str, Any], if_version: int | None) -> User | None:
+        """Return the user as it was before the change."""
+        chosen: dict[str, Any] = {"_id": user_id} if if_version is None else {"_id": user_id, "version": if_version}
+        try:
+            raw = await stored(
+                User.get_pymongo_collection().find_one_and_update(
+                    chosen, {"$set": {**changes, "updated_at": instant()}, "$inc": {"version": 1}}
+                )
+            )
+        except AlreadyExistsError as error:
+            raise bad_request(
+                IamReason.UPDATE_USER_EMAIL_ALREADY_EXISTS, "There is another account with this e-mail address"
+            ) from error
+        return None if raw is None else User.model_validate(raw)
+
+    async def _refuse_if_there(self, user_id: ObjectId, if_version: int | None) -> None:
+        if if_version is not None and await self._one({"_id": user_id}) is not None:
+            raise conflict(IamReason.USER_CHANGED, "Somebody has changed this user meanwhile. Read it again.")
+
+    async def _keep_a_superuser(self, before: User, changes: Mapping[str, Any]) -> None:
+        """Take a change back that left nobody in charge; of two such changes at once both are taken back."""
+        loses = changes.get("is_superuser") is False or changes.get("is_active") is False
+        if not (loses and before.is_superuser and before.is_active) or await self.count_superusers():
+            return
+        await self._set(before.id, _ACTIVE_SUPERUSER, None)  # type: ignore[arg-type]  # a stored document has an id
+        raise conflict(IamReason.LAST_SUPERUSER, "This is the last active superuser: make another one first")
+
+
+class OAuthAccountRepository:
+    """The accounts of other providers; one of them belongs to at most one user."""
+
+    async def find(self, provider: str, account_id: str) -> OAuthAccount | None:
+        """Return the account that a provider knows under an id."""
+        return await self._one({"provider": provider, "account_id": account_id})
+
+    async def of_user(self, user_id: str) -> tuple[OAuthAccount, ...]:
+        """Return what is linked to a user, oldest first."""
+        accounts = OAuthAccount.get_pymongo_collection()
+        raw = await stored(accounts.find({"user_id": user_id}).sort("_id", 1).to_list())
+        return tuple(OAuthAccount.model_validate(row) for row in raw)
+
+    async def link(self, account: OAuthAccount) -> OAuthAccount:
+        """
+        Store a link; a link that is there already stays.
+
+        Raises:
+            AlreadyExistsError: OAUTH_ALREADY_LINKED, to another user.
+        """
+        if await insert_new(account):
+            return account
+        existing = await self.find(account.provider, account.account_id)
+        if existing is None or existing.user_id != account.user_id:
+            raise conflict(IamReason.OAUTH_ALREADY_LINKED, "This account is linked to another user")
+        return existing
+
+    async def unlink(self, user_id: str, provider: str, account_id: str) -> bool:
+        """Remove a link of a user; tell whether there was one."""
+        chosen = {"user_id": user_id, "provider": provider, "account_id": account_id}
+        result = await stored(OAuthAccount.get_pymongo_collection().delete_one(chosen))
+        return bool(result.deleted_count)
+
+    async def _one(self, query: Mapping[str, Any]) -> OAuthAccount | None:
+        raw = await stored(OAuthAccount.get_pymongo_collection().find_one(dict(query)))
+        return None if raw is None else OAuthAccount.model_validate(raw)
+
+
+def _checked(changes: Mapping[str, Any]) -> dict[str, Any]:
+    foreign = sorted(set(changes) - _CHANGEABLE)
+    if foreign:
+        raise ValueError(f"These fields of a user are not to be changed: {', '.join(foreign)}")
+    checked = dict(changes)
+    if "hashed_password" in checked:
+        checked.setdefault("password_changed_at", instant())
+    return checked
+
+
+def _object_id(text: str) -> ObjectId | None:
+    return ObjectId(text) if len(text) == 24 and ObjectId.is_valid(text) else None

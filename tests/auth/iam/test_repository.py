@@ -1,0 +1,269 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from mysingle._kernel.errors import MySingleError
+from mysingle.auth.iam._documents import OAuthAccount, User
+from mysingle.auth.iam._repository import OAuthAccountRepository, UserRepository
+from mysingle.auth.iam._values import instant
+
+NOBODY = "000000000000000000000009"
+
+
+@pytest.fixture
+def users(database: Any) -> UserRepository:
+    return UserRepository()
+
+
+@pytest.fixture
+def linked(database: Any) -> OAuthAccountRepository:
+    return OAuthAccountRepository()
+
+
+async def reason(work: Any) -> str:
+    with pytest.raises(MySingleError) as caught:
+        await work
+    return str(caught.value.reason)
+
+
+async def test_insert_and_find(users: UserRepository, new_user: Any) -> None:
+    """A user is found by its id and by the key of its address."""
+    view = await new_user("Alice@Example.com", full_name="Alice")
+    found = await users.by_id(view.id)
+
+    assert found is not None
+    assert found.view() == view
+    assert (await users.by_email_key("alice@example.com")) == found
+    assert (
+        found.email,
+        found.is_active,
+        found.is_superuser,
+        found.is_verified,
+        view.has_password,
+    ) == ("Alice@example.com", True, False, False, False)
+
+
+@pytest.mark.parametrize("user_id", [NOBODY, "", "x", "zz" * 12, "a" * 12, "a" * 25, "$ne", "\u0661" * 24])
+async def test_unknown_id(users: UserRepository, user_id: str) -> None:
+    """An id that nobody has, or that cannot be one, is nobody."""
+    assert await users.by_id(user_id) is None
+    assert await users.update(user_id, {"full_name": "x"}) is None
+    assert await users.record_login(user_id, at=instant()) is None
+    assert await users.delete(user_id) is False
+
+
+async def test_same_address(new_user: Any) -> None:
+    """D09: two spellings of one address are one account."""
+    await new_user("a@x.com")
+
+    assert await reason(new_user("A@X.com")) == "REGISTER_USER_ALREADY_EXISTS"
+
+
+async def test_registrations_at_once(new_user: Any) -> None:
+    """Of ten registrations at once one succeeds, and the others are told why."""
+    results = await asyncio.gather(*(new_user("a@x.com") for _ in range(10)), return_exceptions=True)
+    refused = [result.reason for result in results if isinstance(result, MySingleError)]
+
+    assert refused == ["REGISTER_USER_ALREADY_EXISTS"] * 9
+    assert await User.count() == 1
+
+
+async def test_update(users: UserRepository, new_user: Any) -> None:
+    """A change sets fields, raises the version and leaves everything else, the date of birth of the row included."""
+    view = await new_user(full_name="Alice", hashed_password="hash")
+    changed = await users.update(view.id, {"full_name": "Alice Liddell", "roles": ["trader"]})
+
+    assert changed is not None
+    assert ("Alice Liddell", ["trader"], 2, "hash", view.created_at) == (
+        changed.full_name,
+        changed.roles,
+        changed.version,
+        changed.hashed_password,
+        changed.created_at,
+    )
+    assert changed.updated_at >= view.updated_at
+    assert changed.password_changed_at is None
+
+
+async def test_changes_at_once(users: UserRepository, new_user: Any) -> None:
+    """Every change raises the version by one, also when many come at once."""
+    view = await new_user()
+    await asyncio.gather(*(users.update(view.id, {"full_name": str(number)}) for number in range(20)))
+    user = await users.by_id(view.id)
+
+    assert user is not None
+    assert user.version == 21
+
+
+async def test_if_version(users: UserRepository, new_user: Any) -> None:
+    """A change of what somebody has changed meanwhile is refused."""
+    view = await new_user()
+    await users.update(view.id, {"full_name": "first"}, if_version=1)
+
+    assert await reason(users.update(view.id, {"full_name": "second"}, if_version=1)) == "USER_CHANGED"
+    assert await users.update(NOBODY, {"full_name": "second"}, if_version=1) is None
+
+
+@pytest.mark.parametrize("field", ["_id", "id", "version", "created_at", "login_count", "$set", "email.x", "unknown"])
+async def test_fields(users: UserRepository, new_user: Any, field: str) -> None:
+    """What an account may not change is refused by name."""
+    view = await new_user()
+    with pytest.raises(ValueError, match="not to be changed"):
+        await users.update(view.id, {field: 1})
+
+
+async def test_taken_address(users: UserRepository, new_user: Any) -> None:
+    """A change to somebody else's address is refused."""
+    await new_user("bob@example.com")
+    view = await new_user()
+    work = users.update(view.id, {"email": "Bob@example.com", "email_key": "bob@example.com"})
+
+    assert await reason(work) == "UPDATE_USER_EMAIL_ALREADY_EXISTS"
+
+
+async def test_new_password(users: UserRepository, new_user: Any) -> None:
+    """A new password notes when it was set."""
+    view = await new_user()
+    changed = await users.update(view.id, {"hashed_password": "new"})
+
+    assert changed is not None
+    assert changed.password_changed_at is not None
+    assert changed.view().has_password
+
+
+async def test_login(users: UserRepository, new_user: Any) -> None:
+    """A login is counted, replaces the hash by a better one of the same password, and leaves the version."""
+    view = await new_user(hashed_password="old")
+    at = instant()
+    user = await users.record_login(view.id, at=at, rehash=("old", "new"))
+
+    assert user is not None
+    assert (at, 1, "new", 1, None) == (
+        user.last_login_at,
+        user.login_count,
+        user.hashed_password,
+        user.version,
+        user.password_changed_at,
+    )
+
+
+async def test_rehash_loses_to_a_new_password(users: UserRepository, new_user: Any) -> None:
+    """A password that was changed while somebody logged in is not overwritten."""
+    view = await new_user(hashed_password="changed")
+    user = await users.record_login(view.id, at=instant(), rehash=("old", "rehashed old"))
+
+    assert user is not None
+    assert user.hashed_password == "changed"
+
+
+@pytest.mark.parametrize("changes", [{"is_superuser": False}, {"is_active": False}])
+async def test_last_superuser(users: UserRepository, new_user: Any, changes: dict[str, bool]) -> None:
+    """D15: the last active superuser stays one; with another one it may go."""
+    root = await new_user("root@example.com", is_superuser=True)
+    await new_user("off@example.com", is_superuser=True, is_active=False)
+
+    assert await reason(users.update(root.id, changes)) == "LAST_SUPERUSER"
+    assert await reason(users.delete(root.id)) == "LAST_SUPERUSER"
+    assert (await users.count_superusers(), await users.count_superusers(except_id=root.id)) == (1, 0)
+
+    await new_user("second@example.com", is_superuser=True)
+    assert await users.update(root.id, changes)
+    assert await users.count_superusers() == 1
+
+
+async def test_superusers_that_demote_each_other(users: UserRepository, new_user: Any) -> None:
+    """D15: however two superusers remove each other at once, one of them is left."""
+    for number in range(5):
+        one = await new_user(f"one{number}@example.com", is_superuser=True)
+        two = await new_user(f"two{number}@example.com", is_superuser=True)
+        await asyncio.gather(
+            users.delete(one.id), users.update(two.id, {"is_superuser": False}), return_exceptions=True
+        )
+
+        assert await users.count_superusers() >= 1
+        await User.get_pymongo_collection().delete_many({})
+
+
+async def test_delete(users: UserRepository, linked: OAuthAccountRepository, new_user: Any) -> None:
+    """A deleted user is gone with its links."""
+    view = await new_user()
+    await linked.link(OAuthAccount(user_id=view.id, provider="google", account_id="1"))
+
+    assert await users.delete(view.id)
+    assert not await users.delete(view.id)
+    assert await users.by_id(view.id) is None
+    assert await linked.find("google", "1") is None
+
+
+async def test_page(users: UserRepository, new_user: Any) -> None:
+    """Pages follow each other without gap or repetition, and the last one says so."""
+    made = [(await new_user(f"user{number}@example.com", is_active=number % 2 == 0)).id for number in range(7)]
+    found: list[str] = []
+    cursor = None
+    for _ in range(3):
+        page = await users.page(limit=3, cursor=cursor)
+        found += [str(user.id) for user in page.items]
+        cursor = page.next_cursor
+
+    assert (made, None) == (found, cursor)
+    assert len((await users.page(is_active=True)).items) == 4
+    assert len((await users.page(limit=1000)).items) == 7
+    assert len((await users.page(limit=0)).items) == 1
+    assert len((await users.page(cursor="no cursor")).items) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("ALICE", 2), ("liddell", 1), (".*", 0), ("a.b", 1), ("(", 0), ("", 3), ("x" * 5000, 0)]
+)
+async def test_search(users: UserRepository, new_user: Any, text: str, count: int) -> None:
+    """Text is looked for as it stands in address and name, in any case; it is no pattern."""
+    await new_user("alice@example.com", full_name="Liddell")
+    await new_user("a.b@example.com", full_name="alice")
+    await new_user("bob@example.com")
+
+    assert count == len((await users.page(text=text)).items)
+
+
+async def test_link(linked: OAuthAccountRepository) -> None:
+    """E06: an account of a provider belongs to one user; linking it again is nothing."""
+    first = await linked.link(OAuthAccount(user_id="1" * 24, provider="google", account_id="42"))
+    again = await linked.link(OAuthAccount(user_id="1" * 24, provider="google", account_id="42"))
+
+    assert first.id == again.id
+    work = linked.link(OAuthAccount(user_id="2" * 24, provider="google", account_id="42"))
+    assert await reason(work) == "OAUTH_ALREADY_LINKED"
+    assert [first.id] == [item.id for item in await linked.of_user("1" * 24)]
+    assert await linked.of_user("2" * 24) == ()
+
+
+async def test_unlink(linked: OAuthAccountRepository) -> None:
+    """A link is removed by its owner only."""
+    await linked.link(OAuthAccount(user_id="1" * 24, provider="google", account_id="42"))
+
+    assert not await linked.unlink("2" * 24, "google", "42")
+    assert await linked.unlink("1" * 24, "google", "42")
+    assert not await linked.unlink("1" * 24, "google", "42")
+
+
+async def test_database_away(own_database: Any) -> None:
+    """B22: without the database every look is a 503."""
+    users = UserRepository()
+    own_database.kill()
+
+    assert await reason(users.by_id(NOBODY)) == "MONGODB_UNAVAILABLE"
+    assert await reason(users.insert(User(email="a@x.com", email_key="a@x.com"))) == "MONGODB_UNAVAILABLE"
+
+
+async def test_caller(new_user: Any) -> None:
+    """The caller that a user is carries its rights and the evidence of a token."""
+    view = await new_user(roles=["trader"], is_superuser=True)
+    caller = view.authenticated(session_id="s1", authenticated_at=instant(0))
+
+    assert (view.id, frozenset({"trader"}), True, "s1", "token") == (
+        caller.id,
+        caller.roles,
+        caller.is_superuser,
+        caller.session_id,
+        caller.auth_method,
+    )
