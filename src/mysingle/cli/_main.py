@@ -12,7 +12,10 @@ __all__ = ["COMMANDS", "PROTO_COMMANDS", "main", "proto_main"]
 
 EXIT_USAGE = 2
 
-COMMANDS: Mapping[str, str] = {"run": "Serve one app until SIGTERM or Ctrl-C, with a drain."}
+COMMANDS: Mapping[str, str] = {
+    "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",
+    "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
+}
 PROTO_COMMANDS: Mapping[str, str] = {
     "generate": "Generate the Python stubs.",
     "validate": "Lint and check the format; --breaking also finds breaking changes.",

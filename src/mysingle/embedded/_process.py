@@ -5,7 +5,7 @@ import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -32,13 +32,16 @@ class ServerProcess:
         command: an executable and its arguments; it runs in the foreground, in the home directory.
         home: holds the log; the server inherits its lock.
         port: where it will listen.
+        environment: variables for the server beside those of this process; no list of processes shows them.
     """
 
-    def __init__(self, name: str, command: Sequence[str], home: Home, port: int) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], home: Home, port: int, environment: Mapping[str, str]
+    ) -> None:
         self.name = name
         self.port = port
         self._log = home.log
-        self._keeper = _spawn_keeper(command, home)
+        self._keeper = _spawn_keeper(command, home, environment)
         try:
             self.pid = self._read_pid()
         except BaseException:
@@ -104,7 +107,7 @@ class ServerProcess:
         return ServerStartError(f"{self.name} {what}. The end of {self._log}:\n{_tail(self._log)}", reason=reason)
 
 
-def _spawn_keeper(command: Sequence[str], home: Home) -> "subprocess.Popen[bytes]":
+def _spawn_keeper(command: Sequence[str], home: Home, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     temporary = str(home.path) if home.is_temporary else ""
     keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(os.getpid()), str(home.lock), temporary]
     with _new_log(home.log) as log:
@@ -115,6 +118,7 @@ def _spawn_keeper(command: Sequence[str], home: Home) -> "subprocess.Popen[bytes
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=home.path,
+            env={**os.environ, **environment},
             pass_fds=(home.lock,),
             start_new_session=True,
         )

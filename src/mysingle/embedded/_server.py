@@ -2,6 +2,7 @@
 
 import socket
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -97,6 +98,11 @@ class EmbeddedServer(ABC):
     ) -> None:
         self.stop()
 
+    @property
+    def _environment(self) -> Mapping[str, str]:
+        """Variables for the server alone."""
+        return {}
+
     @abstractmethod
     def _command(self, home: Path, port: int) -> tuple[str, ...]: ...
 
@@ -113,7 +119,7 @@ class EmbeddedServer(ABC):
         return self._launch(home, _free_port())
 
     def _launch(self, home: Home, port: int) -> ServerProcess:
-        process = ServerProcess(self.name, self._command(home.path, port), home, port)
+        process = ServerProcess(self.name, self._command(home.path, port), home, port, self._environment)
         try:
             process.wait_until(self._is_healthy, _START_SECONDS)
         except BaseException:

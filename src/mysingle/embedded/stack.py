@@ -1,4 +1,4 @@
-"""Both data servers of a service, for development, tests and demonstrations."""
+"""Both data servers of a service, and a gateway in front of it, for development, tests and demonstrations."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +8,7 @@ from typing import Self
 
 from mysingle.embedded._home import ignored_directory
 from mysingle.embedded._server import EmbeddedServer
+from mysingle.embedded.gateway import EmbeddedEnvoy
 from mysingle.embedded.mongo import EmbeddedMongo
 from mysingle.embedded.redis import EmbeddedRedis
 
@@ -26,6 +27,7 @@ class EmbeddedStack:
         environ: the variables of the service. MONGODB_URL or MONGODB_SERVER means no embedded MongoDB, REDIS_HOST no
             embedded Redis; also as `<NAME>_FILE`. An empty value is none.
         mongo, redis: whether the server is wanted at all.
+        gateway: an Envoy that starts and ends with the two.
 
     Raises:
         MissingExtraError: a server is to be started and the extra is not installed.
@@ -38,12 +40,14 @@ class EmbeddedStack:
         environ: Mapping[str, str],
         mongo: bool = True,
         redis: bool = True,
+        gateway: EmbeddedEnvoy | None = None,
     ) -> None:
         given_mongo = _given(environ, *_MONGO_VARIABLES)
         given_redis = _given(environ, *_REDIS_VARIABLES)
         self._given = given_mongo | given_redis | (_given(environ, "REDIS_PORT") if given_redis else {})
         self._data_dir = data_dir
         self.mongo = EmbeddedMongo(data_dir and data_dir / "mongo") if mongo and not given_mongo else None
+        self.gateway = gateway
         self.redis = EmbeddedRedis(data_dir and data_dir / "redis") if redis and not given_redis else None
 
     @property
@@ -67,7 +71,7 @@ class EmbeddedStack:
         Raises:
             ServerStartError: see `EmbeddedMongo.start`.
         """
-        if self._data_dir and self._servers:
+        if self._data_dir and (self.mongo or self.redis):
             ignored_directory(self._data_dir)
         try:
             _side_by_side(server.start for server in self._servers)
@@ -90,7 +94,7 @@ class EmbeddedStack:
 
     @property
     def _servers(self) -> tuple[EmbeddedServer, ...]:
-        return tuple(server for server in (self.mongo, self.redis) if server)
+        return tuple(server for server in (self.mongo, self.redis, self.gateway) if server)
 
 
 def _given(environ: Mapping[str, str], *names: str) -> dict[str, str]:
