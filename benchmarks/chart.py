@@ -19,14 +19,14 @@ class Figure(NamedTuple):
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
-def draw(figures: Sequence[Figure]) -> str:
+def draw(title: str, figures: Sequence[Figure]) -> str:
     row, left, width = 34, 330, 360
     height = row * len(figures) + 60
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + width + 150}" height="{height}" '
         'font-family="sans-serif" font-size="13">',
         '<rect width="100%" height="100%" fill="white"/>',
-        '<text x="16" y="26" font-size="16" font-weight="bold">What the chassis costs</text>',
+        f'<text x="16" y="26" font-size="16" font-weight="bold">{escape(title)}</text>',
     ]
     for index, figure in enumerate(figures):
         y = 48 + index * row

@@ -39,14 +39,14 @@ def progress(what: str) -> Iterator[list[str]]:
     try:
         yield notes
     except BaseException:
-        print(f"  {red('x')} {what:<28}")
+        print(f"  {red('x')} {what:<30}")
         raise
     seconds = f"{time.perf_counter() - started:.1f} s"
-    print(f"  {green('+')} {what:<28} {' '.join(notes):<34} {dim(seconds)}", flush=True)
+    print(f"  {green('+')} {what:<30} {' '.join(notes):<32} {dim(seconds)}", flush=True)
 
 
 def row(step: str, request: str, status: int, expected: int, seconds: float, note: str = "") -> None:
     mark = green(f"{status}") if status == expected else red(f"{status}, not {expected}")
     print(
-        f"  {step:<38} {dim(f'{request:<26}')} {mark}  {dim(f'{seconds * 1000:6.1f} ms')}  {note}".rstrip(), flush=True
+        f"  {step:<38} {dim(f'{request:<28}')} {mark}  {dim(f'{seconds * 1000:6.1f} ms')}  {note}".rstrip(), flush=True
     )

@@ -23,6 +23,7 @@ from mysingle._kernel.health import ServiceState
 from mysingle._kernel.problems import HTTP_STATUS
 from mysingle._kernel.settings.sources import is_secret
 from mysingle.auth import AuthReason
+from mysingle.auth.iam._errors import IamReason
 from mysingle.cli._main import COMMANDS
 from mysingle.core import _operations, create_fastapi_app, create_service_config, errors, get_settings
 from mysingle.database import create_service_cache, get_redis_manager
@@ -228,11 +229,11 @@ def test_reasons(read_table: ReadTable) -> None:
     internal = {"MONGODB_ERROR", "REDIS_ERROR"}  # both are INTERNAL: the caller hears that code only
     listed = {
         plain(row["Reason"])
-        for heading in ("Reasons", "At the start and on the command line")
+        for heading in ("Reasons", "Reasons of the user service", "At the start and on the command line")
         for row in read_table("docs/reference/errors.md", heading)
     }
 
-    assert _reasons_in_code() - internal == listed
+    assert (_reasons_in_code() | {reason.value for reason in IamReason}) - internal == listed
 
 
 def test_health_endpoints(read_table: ReadTable) -> None:
