@@ -86,7 +86,7 @@ def test_docstring(module: Any) -> None:
 
 
 def test_header_names_are_spelled_once(module: Any) -> None:
-    """Nothing outside of `_kernel/propagation` spells a header of the contract, except attackers, who spell as they like."""
+    """Nothing outside of `_kernel/propagation` spells a header of the contract, except attackers."""
     if module.name == "mysingle._kernel.propagation" or module.name.startswith("mysingle.testing.attacks."):
         return
     spelled = [
