@@ -1,0 +1,232 @@
+"""What the IAM service costs: logins beside bare argon2, the stall of the loop, and what it takes to find a user."""
+
+import asyncio
+import json
+import os
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from redis import Redis
+
+from mysingle._kernel.settings import CommonSettings, set_settings
+from mysingle.auth.iam._documents import User
+from mysingle.auth.iam._values import Device
+from mysingle.core import ServiceType, create_fastapi_app, create_service_config
+from mysingle.database import get_redis_manager
+from mysingle.embedded import EmbeddedMongo, EmbeddedRedis
+
+PARALLEL, ROUNDS, LOOKUPS = 50, 5, 300
+TICK_SECONDS = 0.001
+
+
+def measure() -> dict[str, float]:
+    return asyncio.run(_measure())
+
+
+async def _measure() -> dict[str, float]:
+    with TemporaryDirectory() as folder, EmbeddedMongo(None) as mongo, EmbeddedRedis(None) as redis:
+        settings = CommonSettings(
+            _env_file=None,
+            ENVIRONMENT="testing",
+            LOG_FORMAT="json",
+            LOG_FILE=Path(folder) / "service.log",
+            MONGODB_URL=mongo.url,
+            REDIS_HOST="127.0.0.1",
+            REDIS_PORT=redis.port,
+            AUTH_SECRET_KEY="0123456789abcdef" * 4,
+            PUBLIC_BASE_URL="http://benchmark",
+        )
+        set_settings(settings)
+        with Redis(host="127.0.0.1", port=redis.port) as shared:
+            async with _running() as app:
+                people = await _people(app.state.iam)
+                return {**await _logins(app, people, shared), **await _lookups(app, people[0], shared)}
+
+
+@asynccontextmanager
+async def _running() -> AsyncIterator[FastAPI]:
+    app = create_fastapi_app(create_service_config("iam-service", ServiceType.IAM_SERVICE))
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+async def _people(iam: Any) -> list[tuple[str, str, str]]:
+    """Return id, address and password of people who may sign in; each has a password of their own."""
+    people = []
+    for number in range(PARALLEL):
+        address, password = f"person{number}@example.com", f"a password of number {number}"
+        hashed = await iam.tools.passwords.hash(password)
+        user = User(email=address, email_key=address, hashed_password=hashed, is_verified=True)
+        people.append((str((await iam.tools.users.insert(user)).id), address, password))
+    return people
+
+
+async def _logins(app: FastAPI, people: list[tuple[str, str, str]], shared: "Redis[bytes]") -> dict[str, float]:
+    """
+    Let everybody sign in at once, beside as many comparisons of bare argon2 on the same number of threads.
+
+    The servers of the data run on the same cores, so the ratio of processor time says what the service itself adds.
+    """
+    rounds = []
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(_client(app, number)) for number in range(len(people))]
+        for _ in range(ROUNDS):
+            shared.flushall()  # limits are for people, not for this
+            alone, cpu_alone = _comparisons()
+            async with _heartbeat() as late, _longest_hold() as held:
+                started, cpu = time.perf_counter(), time.process_time()
+                await asyncio.gather(*map(_login, clients, people))
+                seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+            rounds.append((alone / seconds, cpu_alone / cpu, seconds, alone, max(late), _p99(late), held[0]))
+    ratio, cpu_ratio, seconds, alone, stall, stall_p99, hold = map(statistics.median, zip(*rounds, strict=True))
+    return {
+        "logins_per_second": len(people) / seconds,
+        "argon2_per_second": len(people) / alone,
+        "ratio_logins": ratio,
+        "ratio_logins_cpu": cpu_ratio,
+        "stall_ms": stall * 1e3,
+        "stall_p99_ms": stall_p99 * 1e3,
+        "hold_ms": hold * 1e3,
+        "stall_argon2_alone_ms": await _stall_of_argon2(),
+    }
+
+
+def _client(app: FastAPI, number: int) -> httpx.AsyncClient:
+    """Return a client with an address of its own."""
+    transport = httpx.ASGITransport(app, client=(f"203.0.113.{number}", 50_000))
+    return httpx.AsyncClient(transport=transport, base_url="http://benchmark")
+
+
+async def _login(client: httpx.AsyncClient, person: tuple[str, str, str]) -> None:
+    _, address, password = person
+    answer = await client.post("/api/v1/auth/login", json={"email": address, "password": password})
+    if answer.status_code != 200:
+        raise RuntimeError(f"a login answered {answer.status_code}: {answer.text}")
+
+
+@asynccontextmanager
+async def _heartbeat() -> AsyncIterator[list[float]]:
+    """Give a list that fills with how much later than asked for the loop came back, in seconds."""
+    late: list[float] = []
+
+    async def beat() -> None:
+        while True:
+            due = time.perf_counter() + TICK_SECONDS
+            await asyncio.sleep(TICK_SECONDS)
+            late.append(time.perf_counter() - due)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield late
+    finally:
+        task.cancel()
+
+
+@asynccontextmanager
+async def _longest_hold() -> AsyncIterator[list[float]]:
+    """Give the longest that one callback kept the loop, in processor time, which other processes do not add to."""
+    held, run = [0.0], asyncio.Handle._run
+
+    def measured(handle: asyncio.Handle) -> None:
+        started = time.thread_time()
+        run(handle)
+        held[0] = max(held[0], time.thread_time() - started)
+
+    asyncio.Handle._run = measured  # type: ignore[method-assign]
+    try:
+        yield held
+    finally:
+        asyncio.Handle._run = run  # type: ignore[method-assign]
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.99)]
+
+
+async def _stall_of_argon2() -> float:
+    """Return the same stall while bare argon2 keeps the cores as busy, and the loop has nothing to do."""
+    async with _heartbeat() as late:
+        await asyncio.to_thread(_comparisons)
+    return max(late) * 1e3
+
+
+def _comparisons() -> tuple[float, float]:
+    """Return the seconds and the processor time of as many comparisons."""
+    hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+    stored = hasher.hash("a password")
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
+        list(pool.map(lambda _: None, range(8)))
+        started, cpu = time.perf_counter(), time.process_time()
+        list(pool.map(lambda _: hasher.verify(stored, "a password"), range(PARALLEL)))
+        return time.perf_counter() - started, time.process_time() - cpu
+
+
+async def _lookups(app: FastAPI, person: tuple[str, str, str], shared: "Redis[bytes]") -> dict[str, float]:
+    """Compare finding the caller of a request with one bare command, and count the commands of each server."""
+    tools, user_id = app.state.iam.tools, person[0]
+    signed_in = await app.state.iam.users.login(person[1], person[2], Device(ip="203.0.113.200"))
+    session_id = signed_in.session_id
+    manager = get_redis_manager()
+    await tools.find(user_id)
+    await tools.sessions.is_revoked(session_id)
+
+    async def bare() -> None:
+        await manager.run(0, lambda client: client.get("user:nobody"))
+
+    async def user() -> None:
+        tools.cache._local.clear()
+        await tools.find(user_id)
+
+    async def caller() -> None:
+        tools.cache._local.clear()
+        await asyncio.gather(tools.sessions.is_revoked(session_id), tools.find(user_id))
+
+    async def near() -> None:
+        await asyncio.gather(tools.sessions.is_revoked(session_id), tools.find(user_id))
+
+    times = {work.__name__: await _median_us(work) for work in (bare, user, caller, near)}
+    return {
+        "redis_us": times["bare"],
+        "user_us": times["user"],
+        "caller_us": times["caller"],
+        "caller_near_us": times["near"],
+        "ratio_user": times["user"] / times["bare"],
+        "ratio_caller": times["caller"] / times["bare"],
+        "user_commands": await _commands(shared, user),
+        "caller_commands": await _commands(shared, caller),
+        "caller_near_commands": await _commands(shared, near),
+    }
+
+
+async def _median_us(work: Callable[[], Awaitable[None]]) -> float:
+    times = []
+    for _ in range(LOOKUPS):
+        started = time.perf_counter()
+        await work()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times) * 1e6
+
+
+async def _commands(shared: "Redis[bytes]", work: Callable[[], Awaitable[None]]) -> float:
+    """Return how many commands Redis gets for one call."""
+    shared.config_resetstat()
+    for _ in range(LOOKUPS):
+        await work()
+    counted: dict[str, dict[str, int]] = shared.info("commandstats")  # type: ignore[assignment]  # untyped
+    calls = sum(
+        each["calls"] for name, each in counted.items() if not name.startswith(("cmdstat_config", "cmdstat_info"))
+    )
+    return calls / LOOKUPS
+
+
+if __name__ == "__main__":
+    print(json.dumps({name: round(value, 3) for name, value in measure().items()}, indent=2))

@@ -1,0 +1,49 @@
+"""The testing kit: be somebody, run a service in process, sign people up and in, attack."""
+
+from typing import TYPE_CHECKING
+
+from mysingle._kernel.extras import lazy_exports
+
+if TYPE_CHECKING:
+    from mysingle.testing.app import running
+    from mysingle.testing.iam import Account, RunningIam, SignedIn, running_iam
+    from mysingle.testing.identity import ALICE, BOB, BearerToken, GatewayIdentity, as_user, make_user
+    from mysingle.testing.mail import Mail, Mailbox, mail_server
+    from mysingle.testing.sockets import TestSocket, WebSocketRefusedError, websocket
+    from mysingle.testing.tokens import TokenSigner
+
+__all__ = [
+    "ALICE",
+    "BOB",
+    "Account",
+    "BearerToken",
+    "GatewayIdentity",
+    "Mail",
+    "Mailbox",
+    "RunningIam",
+    "SignedIn",
+    "TestSocket",
+    "TokenSigner",
+    "WebSocketRefusedError",
+    "as_user",
+    "mail_server",
+    "make_user",
+    "running",
+    "running_iam",
+    "websocket",
+]
+
+_MODULES = {
+    ".app": "running",
+    ".iam": "Account RunningIam SignedIn running_iam",
+    ".identity": "ALICE BOB BearerToken GatewayIdentity as_user make_user",
+    ".mail": "Mail Mailbox mail_server",
+    ".tokens": "TokenSigner",
+    ".sockets": "TestSocket WebSocketRefusedError websocket",
+}
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {name: module for module, names in _MODULES.items() for name in names.split()},
+    extra="testing",
+)
