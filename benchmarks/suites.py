@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from benchmarks import auth, startup, units, web
+from benchmarks import auth, iam, startup, units, web
 from benchmarks.chart import Figure
 
 Measured = Mapping[str, Mapping[str, float]]
@@ -32,11 +32,14 @@ def _foundation(measured: Measured) -> list[Figure]:
 
 
 def _identity(measured: Measured) -> list[Figure]:
-    proofs = measured["proofs"]
+    proofs, logins = measured["proofs"], measured["iam"]
     return [
         Figure("header identity with HMAC, added", proofs["hmac_us"], 15, "us"),
         Figure("a token seen before, added", proofs["cached_token_us"], 10, "us"),
         Figure("a new ES256 token / its raw signature check", proofs["ratio_token"], 1.6, ""),
+        Figure("50 logins at once, longest hold of the loop", logins["hold_ms"], 5, "ms"),
+        Figure("logins / bare argon2, on the same cores", logins["ratio_logins"], 0.9, "", at_least=True),
+        Figure("finding a user, commands to Redis", logins["user_commands"], 1, ""),
     ]
 
 
@@ -52,5 +55,5 @@ SUITES = {
         },
         _foundation,
     ),
-    "identity": Suite("What it costs to know the caller", {"proofs": auth.measure}, _identity),
+    "identity": Suite("What it costs to know the caller", {"proofs": auth.measure, "iam": iam.measure}, _identity),
 }

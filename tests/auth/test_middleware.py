@@ -512,3 +512,10 @@ async def test_production_believes_nobody(headers: list[tuple[bytes, bytes]], ki
     )
 
     assert reached == []
+
+
+def test_every_repeated_name_is_found() -> None:
+    """Of thousands of headers each name that occurs twice is told, and no other."""
+    headers = [(b"authorization", b"a"), (b"x-user-id", b"a")] * 2_000 + [(b"x-session-id", b"a")]
+
+    assert collect({"headers": headers}).repeated == {b"authorization", b"x-user-id"}

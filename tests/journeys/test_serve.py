@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -161,6 +162,22 @@ def test_signal_during_start_up(
 
     assert service.wait(1 + MARGIN) == 0
     assert "Traceback" not in service.said
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("", "203.0.113.9"), ("FORWARDED_ALLOW_IPS=192.0.2.1", "127.0.0.1")],
+    ids=["loopback", "another-proxy"],
+)
+def test_client_address(start: Start, tmp_path: Path, line: str, expected: str) -> None:
+    """The address of a client is the proxy's word where FORWARDED_ALLOW_IPS names the proxy, in `.env` too."""
+    (tmp_path / ".env").write_text(f"{line}\n")
+    service = start(WORKER).wait_ready()
+    service.http.get("/slow/0", headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"})
+    service.wait_until(lambda: any(item.get("url.path") == "/slow/0" for item in service.logged("http.request")))
+
+    asked = [item for item in service.logged("http.request") if item["url.path"] == "/slow/0"]
+    assert [expected] == [item["client.address"] for item in asked]
 
 
 def test_plain_uvicorn(start: Start) -> None:

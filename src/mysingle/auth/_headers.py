@@ -1,6 +1,7 @@
 """Identity headers as bytes: collect them in one pass, believe only the exact form."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 from typing import NamedTuple
@@ -82,7 +83,7 @@ def collect(scope: Scope, watched: Set[bytes] = PROOF_NAMES) -> IdentityHeaders:
     repeated = _NONE
     if len(headers) != len(scope["headers"]) or b"_" in b"\n".join(headers):
         names = [name for name, _ in scope["headers"] if _spelled(name) in watched or _spelled(name) in _PATTERNS]
-        repeated = frozenset(name for name in names if names.count(name) > 1)
+        repeated = frozenset(name for name, times in Counter(names).items() if times > 1)
         is_present = any(_spelled(name) in _PATTERNS for name in names)
         is_ambiguous = is_ambiguous or bool(repeated) or any(_spelled(name) != name for name in names)
         is_anonymous = is_anonymous or any(_says_anonymous(name, value) for name, value in scope["headers"])

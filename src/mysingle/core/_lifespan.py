@@ -26,6 +26,7 @@ __all__ = ["ServiceLifespan"]
 
 _FIRST_RESULTS_SECONDS = 3.0
 _REDIS = "redis"
+_BYPASS_HINT = "only ENVIRONMENT=development, set explicitly, switches the bypass on"
 
 log = get_logger("mysingle.core")
 
@@ -137,7 +138,7 @@ class ServiceLifespan:
         self._metrics.auth_gateway_trust_weak.set(findings.is_trust_weak)
         if findings.is_bypass_refused:
             self._metrics.auth_bypass_refused.inc()
-            log.critical("auth.bypass.refused", environment=self._settings.environment)
+            log.critical("auth.bypass.refused", environment=self._settings.environment, hint=_BYPASS_HINT)
 
     def _warn_without_drain(self) -> None:
         if self._settings.is_production and not self._health.has_drain:

@@ -5,7 +5,7 @@ import email
 import email.policy
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any
@@ -14,6 +14,7 @@ from aiosmtpd.smtp import SMTP
 
 __all__ = ["Mail", "Mailbox", "mail_server"]
 
+_GOODBYE_SECONDS = 1.0
 _TOKEN = re.compile(r"[?&]token=([\w.~%-]+)")
 
 
@@ -93,4 +94,6 @@ async def mail_server() -> AsyncIterator[Mailbox]:
         yield mailbox
     finally:
         server.close()
-        await server.wait_closed()
+        with suppress(TimeoutError):  # from Python 3.12 on this waits for clients that do not leave
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                await server.wait_closed()

@@ -81,3 +81,10 @@ def test_stable(local: str, domain: str) -> None:
 def test_deliverable(email: str, expected: str) -> None:
     """Mail goes to the ASCII form of a domain: not every server takes another one."""
     assert deliverable(normalize(email).display) == expected
+
+
+@pytest.mark.parametrize("email", ["ßé@example.com", "aßé@example.com", "ß@example.com"])
+def test_folding_makes_no_other_mailbox(email: str) -> None:
+    """An address whose key would be the key of another mailbox, such as `ssé` for `ßé`, is refused."""
+    with pytest.raises(ValueError, match="too easily"):
+        normalize(email)

@@ -318,3 +318,16 @@ async def test_metric(throttle: Throttle) -> None:
 
     assert [after - former for after, former in zip(read(), before, strict=True)] == [1, 1, 1]
     await get_redis_manager().close()
+
+
+async def test_what_is_refused_pushes_nothing_out() -> None:
+    """A flood of refused attempts on other names does not make the memory forget what it counts."""
+    memory = MemoryCounters(max_counters=4)
+    blocked, victim = Counter("ip", WINDOW), Counter("account:victim", LADDER)
+    for _ in range(3):
+        await memory.attempt([victim], 0.0)
+        await memory.attempt([blocked], 0.0)
+    flood = [await memory.attempt([Counter(f"account:{number}", LADDER), blocked], 1.0) for number in range(20)]
+
+    assert min(flood) > 0
+    assert await memory.attempt([victim], 1.0) > 0

@@ -408,3 +408,36 @@ def test_table_in_a_terminal(document: Document, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
     assert "anonymous-consumer" in text
     assert "1 finding" in text
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            ["a0: &a0 {x: 1}", *(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40))],
+            "too much is merged",
+        ),
+        (["a: &a {x: 1}", f"b: {{<<: [{', '.join(['*a'] * 60)}]}}"], "too much is merged"),
+        (["a: 1" + ":5" * 10_000], "number is too long"),
+        (["a: 1" + ":5" * 10_000 + ".5"], "number is too long"),
+        (["a: 0x" + "f" * 10_000], "number is too long"),
+    ],
+    ids=["merges of merges", "many merges", "base 60", "fraction of base 60", "digits"],
+)
+def test_small_files_stay_small(lines: list[str], said: str, tmp_path: Path) -> None:
+    """A short file cannot ask for endless work, by merges that double or by a number of endless digits."""
+    file = tmp_path / "kong.yaml"
+    file.write_text("\n".join(["_format_version: '3.0'", *lines]))
+
+    with pytest.raises(GatewayFileError, match=said):
+        lint(file)
+
+
+def test_merges_are_read(tmp_path: Path) -> None:
+    """A mapping that is merged once is read as it is meant."""
+    file = tmp_path / "kong.yaml"
+    file.write_text(
+        "_format_version: '3.0'\nx: &x {config: {claims_to_verify: [exp]}}\nplugins: [{<<: *x, name: jwt}]\n"
+    )
+
+    assert any("nbf" in str(finding) for finding in lint(file))

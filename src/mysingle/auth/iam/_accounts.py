@@ -6,7 +6,7 @@ from typing import Any
 from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.identity import AuthenticatedUser
 from mysingle.auth.iam._documents import AuthEvent, OAuthAccount, User
-from mysingle.auth.iam._email_address import normalize
+from mysingle.auth.iam._email_address import EmailAddress, normalize
 from mysingle.auth.iam._errors import IamReason, bad_request, conflict, forbidden, not_found
 from mysingle.auth.iam._events import EventKind
 from mysingle.auth.iam._mail import MailKind
@@ -71,6 +71,9 @@ class Accounts:
             await tools.tokens.redeem(purpose, token)
         except BadTokenError as error:
             raise _bad_token() from error
+        await self._end_access(str(user.id))  # also before, so that nothing lives on if the database goes away here
+        if not user.is_verified:
+            await self._unlink_strangers(str(user.id))
         verified = {"is_verified": True} if purpose == Purpose.INVITE else {}
         await tools.change(str(user.id), hashed_password=hashed, **verified)
         await self._after_new_password(user, device, EventKind.PASSWORD_RESET)
@@ -92,11 +95,25 @@ class Accounts:
         self, user: User, device: Device, kind: EventKind, *, keeps: str | None = None
     ) -> None:
         tools, user_id = self._tools, str(user.id)
-        await tools.sessions.revoke_all(user_id, except_sid=keeps, because=kind.value)
-        await tools.tokens.revoke(user_id)
+        await self._end_access(user_id, keeps=keeps)
         await tools.throttle.succeeded(user.email_key, None)
         tools.mailer.send(MailKind.PASSWORD_CHANGED, user.email, tools.mail_values(device))
         await tools.events.record(kind, user_id=user_id, device=device, session_id=keeps)
+
+    async def _end_access(self, user_id: str, *, keeps: str | None = None) -> None:
+        """End the sessions, perhaps but one, and the mailed links: they were had with the former password."""
+        await self._tools.sessions.revoke_all(user_id, except_sid=keeps, because="new password")
+        await self._tools.tokens.revoke(user_id)
+
+    async def _unlink_strangers(self, user_id: str) -> None:
+        """
+        Unlink what was linked while nobody had proved to read the mails of the address.
+
+        A provider may have said the address without verifying it, so the one who links is perhaps not the one who
+        has this mail now.
+        """
+        for account in await self.linked(user_id):
+            await self._tools.linked.unlink(user_id, account.provider, account.account_id)
 
     async def change_password(self, caller: AuthenticatedUser, current: str, new: str, device: Device) -> None:
         """
@@ -112,7 +129,9 @@ class Accounts:
     async def _set_password(self, user: User, new: str, caller: AuthenticatedUser, device: Device) -> None:
         tools = self._tools
         tools.check_password(new, IamReason.UPDATE_USER_INVALID_PASSWORD, email=user.email, names=(user.full_name,))
-        await tools.change(str(user.id), hashed_password=await tools.passwords.hash(new))
+        hashed = await tools.passwords.hash(new)
+        await self._end_access(str(user.id), keeps=caller.session_id)
+        await tools.change(str(user.id), hashed_password=hashed)
         await self._after_new_password(user, device, EventKind.PASSWORD_CHANGED, keeps=caller.session_id)
 
     async def update_me(self, caller: AuthenticatedUser, body: UserUpdate, device: Device) -> UserView:
@@ -120,8 +139,8 @@ class Accounts:
         Change what people may change about themselves. A new address takes effect when it is verified.
 
         Raises:
-            MySingleError: REAUTH_REQUIRED or REAUTH_FAILED, UPDATE_USER_EMAIL_ALREADY_EXISTS,
-                UPDATE_USER_INVALID_PASSWORD.
+            MySingleError: REAUTH_REQUIRED or REAUTH_FAILED, UPDATE_USER_INVALID_PASSWORD,
+                UPDATE_USER_EMAIL_ALREADY_EXISTS unless nobody may learn which addresses are known.
         """
         user = await self._tools.require(caller.id)
         if body.email is not None or body.password is not None:
@@ -146,12 +165,25 @@ class Accounts:
         if address.key == user.email_key:
             await tools.change(user_id, email=address.display)
             return
-        if await tools.users.by_email_key(address.key) is not None:
+        if tools.settings.AUTH_REGISTER_ENUMERATION == "strict":
+            tools.background.start(self._offer_address(user, address, device))
+        elif await tools.users.by_email_key(address.key) is not None:
             message = "There is another account with this e-mail address."
             raise bad_request(IamReason.UPDATE_USER_EMAIL_ALREADY_EXISTS, message)
-        if await tools.may_mail(user.email_key):
-            await tools.mail_token(Purpose.CHANGE_EMAIL, MailKind.VERIFY, user_id, address.display)
+        else:
+            await self._offer_address(user, address, device)
         await tools.events.record(EventKind.EMAIL_CHANGE_REQUESTED, user_id=user_id, device=device)
+
+    async def _offer_address(self, user: User, address: EmailAddress, device: Device) -> None:
+        """Mail the new address: the link that confirms it, or to its owner that somebody wanted it."""
+        tools = self._tools
+        if not await tools.may_mail(user.email_key):
+            return
+        owner = await tools.users.by_email_key(address.key)
+        if owner is None:
+            await tools.mail_token(Purpose.CHANGE_EMAIL, MailKind.VERIFY, str(user.id), address.display)
+        else:
+            tools.mailer.send(MailKind.ACCOUNT_EXISTS, owner.email, tools.mail_values(device))
 
     async def delete_me(self, caller: AuthenticatedUser, current: str | None, device: Device) -> None:
         """

@@ -1,6 +1,7 @@
 """The start of an IAM service: what its settings lack, and the first superuser."""
 
 from mysingle._kernel.errors import AlreadyExistsError
+from mysingle._kernel.guard import is_placeholder
 from mysingle._kernel.logging import get_logger
 from mysingle._kernel.settings import CommonSettings
 from mysingle.auth.iam._documents import User
@@ -32,8 +33,25 @@ def _superuser_problems(settings: CommonSettings) -> list[str]:
         return [] if password is None else ["AUTH_SUPERUSER_PASSWORD is set, but AUTH_SUPERUSER_EMAIL is not"]
     if _address(email) is None:
         return ["AUTH_SUPERUSER_EMAIL is no e-mail address"]
-    wrong = password_problems(password.get_secret_value(), email=email) if password is not None else ()
+    if password is None:
+        return []
+    wrong = password_problems(
+        password.get_secret_value(),
+        email=email,
+        names=(settings.PROJECT_NAME,),
+        min_length=settings.AUTH_PASSWORD_MIN_LENGTH,
+    )
     return [f"AUTH_SUPERUSER_PASSWORD: {problem}" for problem in wrong]
+
+
+def _usable_password(settings: CommonSettings) -> str | None:
+    """Return the superuser's password; where trust is not relaxed, one that anybody could guess counts as absent."""
+    password = settings.AUTH_SUPERUSER_PASSWORD
+    if password is None:
+        return None
+    given = password.get_secret_value()
+    is_weak = is_placeholder(given) or bool(_superuser_problems(settings))
+    return None if is_weak and not settings.is_relaxed else given
 
 
 async def ensure_superuser(tools: Primitives) -> None:
@@ -51,11 +69,11 @@ async def ensure_superuser(tools: Primitives) -> None:
     if existing is not None:
         await _promote(tools, existing)
         return
-    password = settings.AUTH_SUPERUSER_PASSWORD
+    password = _usable_password(settings)
     user = User(
         email=address.display,
         email_key=address.key,
-        hashed_password=await tools.passwords.hash(password.get_secret_value()) if password else None,
+        hashed_password=await tools.passwords.hash(password) if password else None,
         full_name=settings.AUTH_SUPERUSER_FULLNAME,
         is_superuser=True,
         is_verified=password is not None,

@@ -73,12 +73,12 @@ class MemoryCounters:
 
     async def attempt(self, counters: Sequence[Counter], now: float) -> float:
         """Count one attempt in all counters, or in none when one refuses; return the seconds to wait, 0 for none."""
-        states = [self._state(counter.key) for counter in counters]
-        wait = max((state.until - now for state in states), default=0.0)
-        if wait > 0:
+        known = [state for counter in counters if (state := self._states.get(counter.key)) is not None]
+        wait = max((state.until - now for state in known), default=0.0)
+        if wait > 0:  # nothing is remembered of what is refused, so it can push nothing out
             return wait
-        for counter, state in zip(counters, states, strict=True):
-            _count(counter.rule, state, now)
+        for counter in counters:
+            _count(counter.rule, self._state(counter.key), now)
         return 0.0
 
     async def forgive(self, counters: Sequence[Counter], now: float) -> None:

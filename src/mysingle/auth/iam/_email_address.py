@@ -39,7 +39,7 @@ def normalize(email: str) -> EmailAddress:
     if len(parts.local_part.encode()) > _MAX_LOCAL_BYTES:
         raise ValueError("An e-mail address has at most 64 characters before the @ sign")
     local = _folded(parts.local_part)
-    if local.isascii() and not parts.local_part.isascii():
+    if _ascii(local) != _ascii(parts.local_part.lower()):
         # Two mailboxes, one key: whoever owns the look-alike would be taken for the other.
         raise ValueError("This e-mail address is too easily taken for another one")
     return EmailAddress(parts.normalized, f"{local}@{parts.ascii_domain.lower()}")
@@ -49,6 +49,10 @@ def deliverable(email: str) -> str:
     """Return a normalised address with its domain in ASCII, as every mail server takes it."""
     local, _, _ = email.rpartition("@")
     return f"{local}@{validate_email(email, check_deliverability=False, test_environment=True).ascii_domain}"
+
+
+def _ascii(text: str) -> str:
+    return "".join(character for character in text if character.isascii())
 
 
 def _folded(text: str) -> str:

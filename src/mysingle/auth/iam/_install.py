@@ -114,7 +114,6 @@ class IamResource:
         tools.background.is_open = False
         await tools.background.settle()
         await self._iam.oauth.close()
-        await self._iam.oauth.close()
         await tools.cache.close()
         await tools.passwords.close()
 

@@ -197,7 +197,8 @@ class UserRepository:
         loses = changes.get("is_superuser") is False or changes.get("is_active") is False
         if not (loses and before.is_superuser and before.is_active) or await self.count_superusers():
             return
-        await self._set(before.id, _ACTIVE_SUPERUSER, None)  # type: ignore[arg-type]  # a stored document has an id
+        former = {name: getattr(before, name) for name in changes}
+        await self._set(before.id, former | _ACTIVE_SUPERUSER, None)  # type: ignore[arg-type]  # a stored document has an id
         raise conflict(IamReason.LAST_SUPERUSER, "This is the last active superuser: make another one first")
 
 

@@ -44,6 +44,7 @@ _MAX_LOGIN = 320
 _MAX_TOKEN = 512
 _MAX_NAME = 200
 _MAX_URL = 2048
+_NOT_IN_URLS = frozenset(" \"'<>\\`")  # what could end the attribute of a page that shows it carelessly
 _URL: TypeAdapter[HttpUrl] = TypeAdapter(HttpUrl)
 
 
@@ -68,6 +69,8 @@ def _plain_text(value: str) -> str:
 
 def _url(value: str) -> str:
     _URL.validate_python(value)
+    if not value.isprintable() or not _NOT_IN_URLS.isdisjoint(value):
+        raise PydanticCustomError("url", "Input should be an address without blanks, quotes and brackets")
     return value
 
 

@@ -80,8 +80,8 @@ class Users:
             rehash: the former and the new hash of the password, when it was hashed with older parameters.
 
         Raises:
-            MySingleError: LOGIN_BAD_CREDENTIALS for an inactive account, LOGIN_USER_NOT_VERIFIED for an address
-                that is not verified.
+            MySingleError: LOGIN_BAD_CREDENTIALS for an inactive account, or one whose password has changed
+                meanwhile; LOGIN_USER_NOT_VERIFIED for an address that is not verified.
         """
         if not user.is_active:
             raise _bad_credentials()
@@ -89,11 +89,14 @@ class Users:
         if not user.is_verified:
             await tools.events.record(EventKind.LOGIN_REFUSED, user_id=_id(user), device=device)
             raise forbidden(IamReason.LOGIN_USER_NOT_VERIFIED, "Verify your e-mail address first.")
+        # The session first, then a look at the user: a password that is changed meanwhile ends every session that is
+        # there, and is seen here by every other, so that none outlives it.
+        opened = await tools.sessions.open(user.view(), device, amr=amr)
         recorded = await tools.users.record_login(str(user.id), at=instant(), rehash=rehash)
-        if recorded is None:
+        if recorded is None or not recorded.is_active or recorded.password_changed_at != user.password_changed_at:
+            await tools.sessions.revoke(opened.session_id, because="overtaken")
             raise _bad_credentials()
         view = recorded.view()
-        opened = await tools.sessions.open(view, device, amr=amr)
         await tools.events.record(
             EventKind.LOGIN_SUCCEEDED, user_id=view.id, device=device, session_id=opened.session_id
         )

@@ -34,7 +34,7 @@ class ContextMiddleware:
         try:
             await self.app(scope, receive, _answering(send, exchange, request.correlation_id or ""))
         finally:
-            exchange.is_over = True
+            exchange.end()
             context.leave(token)
 
 

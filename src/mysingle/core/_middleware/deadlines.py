@@ -46,14 +46,21 @@ class Deadlines:
         self._answers: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self._is_sweeping = False
 
     def watch(self, exchange: Exchange, scope: Scope, send: Send) -> None:
-        """Begin the time of a request; its task is the one that calls. The watch ends by itself."""
+        """
+        Begin the time of a request; its task is the one that calls.
+
+        The watch ends with the exchange, at once: what a request leaves behind would otherwise live until the sweep.
+        """
         task = self._current_task()
         if task is None:
             return
-        if not self._watched and self._loop is not None:
+        if not self._is_sweeping and self._loop is not None:
+            self._is_sweeping = True
             self._loop.call_later(SWEEP_SECONDS, self._sweep, self._loop)
+        exchange.watched_in = self._watched
         self._watched[exchange] = _Watched(time.monotonic() + self._seconds, task, current_context(), scope, send)
 
     def _current_task(self) -> "asyncio.Task[object] | None":
@@ -61,6 +68,7 @@ class Deadlines:
         task = asyncio.current_task(self._loop) if self._thread == get_ident() else None
         if task is None and (task := asyncio.current_task()) is not None:
             self._watched.clear()  # the former loop has ended, and its timer with it
+            self._is_sweeping = False
             self._loop, self._thread = task.get_loop(), get_ident()
         return task
 
@@ -71,8 +79,10 @@ class Deadlines:
                 del self._watched[exchange]
             elif now >= watched.due:
                 self._end(exchange, watched, now)
-        if self._watched:
-            loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+        if loop is self._loop:
+            self._is_sweeping = bool(self._watched)
+            if self._is_sweeping:
+                loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
     def _end(self, exchange: Exchange, watched: _Watched, now: float) -> None:
         if exchange.is_overdue or waits_for_thread(watched.task):

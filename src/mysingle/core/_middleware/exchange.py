@@ -1,5 +1,8 @@
 """What the layers of the stack tell each other about one request."""
 
+from collections.abc import MutableMapping
+from typing import Any
+
 from mysingle._kernel.asgi import Scope
 
 __all__ = ["Exchange", "exchange_of"]
@@ -15,7 +18,16 @@ class Exchange:
     `is_over`: nothing runs for it any more. `is_abandoned`: the client has been answered although something still runs.
     """
 
-    __slots__ = ("awaits_body", "closes_connection", "error_type", "is_abandoned", "is_over", "is_overdue", "status")
+    __slots__ = (
+        "awaits_body",
+        "closes_connection",
+        "error_type",
+        "is_abandoned",
+        "is_over",
+        "is_overdue",
+        "status",
+        "watched_in",
+    )
 
     def __init__(self) -> None:
         self.status = 0
@@ -25,6 +37,13 @@ class Exchange:
         self.is_abandoned = False
         self.is_over = False
         self.is_overdue = False
+        self.watched_in: MutableMapping[Exchange, Any] | None = None
+
+    def end(self) -> None:
+        """Note that nothing runs for the request any more."""
+        self.is_over = True
+        if self.watched_in is not None:
+            self.watched_in.pop(self, None)
 
     @property
     def has_started(self) -> bool:

@@ -46,7 +46,7 @@ _LIBRARIES = (
     "mysingle.database.mongo",
     "redis.asyncio",
     "uvicorn.lifespan.on",
-    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.http.h11_impl",
 )
 """What most services load; what is not installed is not needed."""
 
@@ -81,7 +81,10 @@ def _begin(job: dict[str, Any]) -> NoReturn:
         _redirect_output(folder / OUTPUT)
         _enter(job)
         code = _serve(job, folder)
-    except Exception as error:  # the edge of this process: whoever waits for the server reads why there is none
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # the edge of this process: whoever waits for the server reads why there is none
         known = isinstance(error, _UnusableAppError | ImportFromStringError)
         _tell(folder, {"error": str(error) if known else traceback.format_exc()})
     finally:
@@ -123,6 +126,7 @@ def _serve(job: dict[str, Any], folder: Path) -> int:
     config = uvicorn.Config(
         app,
         lifespan="on" if job["lifespan"] else "off",
+        http="h11",  # servers differ in what they make of bytes; the table says what this one makes of them
         ws=HandshakeProtocol,
         log_config=None,
         access_log=False,

@@ -96,9 +96,9 @@ class Server:
         self.has_health = bool(facts["has_health"])
         self.routes = tuple(Route(**route) for route in facts["routes"])
 
-    def send(self, request: bytes) -> tuple[Answer, ...]:
-        """Send bytes, and return every answer."""
-        return exchange(self.address, request)
+    def send(self, request: bytes, at_least: int = 1) -> tuple[Answer, ...]:
+        """Send bytes, and return every answer; wait for so many."""
+        return exchange(self.address, request, at_least)
 
     def close(self) -> None:
         """End the server."""

@@ -36,12 +36,12 @@ class Answer(NamedTuple):
         return str(self.document.get("code", ""))
 
 
-def exchange(address: tuple[str, int], request: bytes) -> tuple[Answer, ...]:
+def exchange(address: tuple[str, int], request: bytes, at_least: int = 1) -> tuple[Answer, ...]:
     """
     Send bytes over a connection of their own, and return every answer.
 
-    The connection is read until the server closes it, or until it is silent after a whole answer. An answer that
-    never comes is no answer.
+    The connection is read until the server closes it, or until it is silent after so many whole answers. An answer
+    that never comes is no answer.
     """
     is_head = request.startswith(b"HEAD ")
     with socket.create_connection(address, timeout=_SECONDS) as connection:
@@ -51,7 +51,8 @@ def exchange(address: tuple[str, int], request: bytes) -> tuple[Answer, ...]:
         deadline = time.monotonic() + _SECONDS
         while time.monotonic() < deadline:
             answers, is_whole = _read(bytes(received), is_head=is_head)
-            connection.settimeout(_IDLE_SECONDS if answers and is_whole else max(0.01, deadline - time.monotonic()))
+            has_all = is_whole and len(answers) >= at_least
+            connection.settimeout(_IDLE_SECONDS if has_all else max(0.01, deadline - time.monotonic()))
             try:
                 piece = connection.recv(_PIECE)
             except OSError:

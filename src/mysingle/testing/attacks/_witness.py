@@ -24,8 +24,8 @@ class Witness:
     """
     The innermost layer of an app: where a route matches, it answers instead of the handler.
 
-    A caller who is there has to be active and verified, as for a handler that asks with
-    `get_current_active_verified_user`.
+    A caller who is there has to be verified, as for a handler that asks with `get_current_active_verified_user`;
+    one who is not active never gets this far.
 
     Args:
         app: the router.
@@ -44,7 +44,8 @@ class Witness:
             await self._app(scope, receive, send)
             return
         caller = HTTPConnection(scope)
-        if get_current_user_optional(caller) is not None:
+        user = get_current_user_optional(caller)
+        if user is not None and user.is_active:
             get_current_active_verified_user(caller)
         body = json.dumps(_seen(caller)).encode()
         headers = [(MARK.encode(), self._mark), (b"content-type", b"application/json")]

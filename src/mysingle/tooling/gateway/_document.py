@@ -18,6 +18,11 @@ Place: TypeAlias = "tuple[str | int, ...]"
 _MAX_BYTES = 4_000_000
 _MAX_VALUES = 200_000
 _MAX_DEPTH = 60
+_MAX_MERGES = 50
+_MAX_MEMBERS = 5_000
+_MAX_NUMBER = 64
+_MERGE = "tag:yaml.org,2002:merge"
+_NUMBERS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,7 @@ def read_document(file: Path) -> Document:
 
 
 def _parse(file: Path, text: str) -> tuple[Value, dict[Place, int]]:
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         builder = _Builder(file, loader)
@@ -90,22 +95,42 @@ def _read(file: Path) -> str:
     return text
 
 
+class _Loader(yaml.SafeLoader):
+    """Merges mappings (`<<`) within bounds: merges of merges grow by powers."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        merged = [value for name, value in node.value if name.tag == _MERGE]
+        if sum(len(value.value) if isinstance(value, yaml.SequenceNode) else 1 for value in merged) > _MAX_MERGES:
+            raise _too_much(node)
+        super().flatten_mapping(node)
+        if merged and len(node.value) > _MAX_MEMBERS:
+            raise _too_much(node)
+
+
+def _too_much(node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem="too much is merged here", problem_mark=node.start_mark)
+
+
 class _Builder:
     """Makes values from nodes; aliases are expanded, so the number of values is bounded."""
 
-    def __init__(self, file: Path, loader: yaml.SafeLoader) -> None:
+    def __init__(self, file: Path, loader: _Loader) -> None:
         self.lines: dict[Place, int] = {}
+        self._visited = 0
         self._file = file
         self._loader = loader
 
     def value(self, node: yaml.Node, path: Place) -> Value:
         self.lines[path] = node.start_mark.line + 1
-        if len(self.lines) > _MAX_VALUES or len(path) > _MAX_DEPTH:
+        self._visited += 1  # not the lines: what is merged has the same path again
+        if self._visited > _MAX_VALUES or len(path) > _MAX_DEPTH:
             raise GatewayFileError(self._file, self.lines[path], "the file has too many values, or nests too deeply")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
+        if node.tag in _NUMBERS and len(node.value) > _MAX_NUMBER:  # a number to the base of 60 takes squared time
+            raise GatewayFileError(self._file, self.lines[path], "this number is too long")
         scalar = self._loader.construct_object(node)
         return scalar if isinstance(scalar, str | bool | int | float | None) else str(node.value)
 
@@ -125,7 +150,7 @@ class _Builder:
 def _repeated(node: yaml.MappingNode) -> Iterator[yaml.Node]:
     seen: set[str] = set()
     for name, _ in node.value:
-        if str(name.value) in seen and name.tag != "tag:yaml.org,2002:merge":
+        if str(name.value) in seen and name.tag != _MERGE:
             yield name
         seen.add(str(name.value))
 

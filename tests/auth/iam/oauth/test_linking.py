@@ -347,3 +347,59 @@ async def test_events(service: Any, provider: Any) -> None:
 
     assert {"user.registered", "oauth.linked", "oauth.signed_in", "login.succeeded"} <= set(kinds)
     assert kinds["oauth.signed_in"] == {"provider": "oidc"}
+
+
+async def test_reset_unlinks_what_was_there_before_the_proof(service: Any, provider: Any) -> None:
+    """Who brought the address along from a provider that does not verify it has no way in after its owner's reset."""
+    provider.sign_in_as("13", email=ADA)
+    stranger = await service.new_browser().sign_in("naver")
+    await service.browser.client.post(f"{API}/auth/forgot-password", json={"email": ADA})
+    mailed = await service.mailbox.to(ADA, "Choose a new password")
+    token = mailed.split("token=")[1].split()[0]
+    body = {"token": token, "password": PASSWORD}
+    reset = await service.browser.client.post(f"{API}/auth/reset-password", json=body)
+    service.mailbox.mails.clear()
+    await service.browser.client.post(f"{API}/auth/request-verify-token", json={"email": ADA})
+    verified = await service.verify(await service.mailbox.to(ADA, "Confirm your address"))
+    owner = await service.new_browser().log_in(ADA, PASSWORD)
+    again = await service.new_browser().sign_in("naver")
+
+    assert (verdict(stranger), reset.status_code, verified.status_code) == (NOT_VERIFIED, 204, 200)
+    assert owner.status_code == 200
+    assert verdict(again) == ACCOUNT_EXISTS
+
+
+async def test_reset_keeps_the_links_of_a_verified_user(service: Any, provider: Any) -> None:
+    """Who has verified the address keeps the accounts that are linked."""
+    provider.sign_in_as("42", email=ADA, email_verified=True)
+    await service.browser.sign_in("google")
+    await service.browser.client.post(f"{API}/auth/forgot-password", json={"email": ADA})
+    mailed = await service.mailbox.to(ADA, "Choose a new password")
+    body = {"token": mailed.split("token=")[1].split()[0], "password": PASSWORD}
+    reset = await service.browser.client.post(f"{API}/auth/reset-password", json=body)
+    again = await service.new_browser().sign_in("google")
+
+    assert (reset.status_code, again.status_code) == (204, 200)
+
+
+@pytest.mark.parametrize(("site", "status"), [("cross-site", 403), ("same-origin", 302), (None, 302)])
+async def test_link_is_begun_on_a_page_of_ours(site: str | None, status: int, service: Any, provider: Any) -> None:
+    """Another site cannot open the page that links an account: the browser sends the cookies along."""
+    await service.register(ADA, PASSWORD)
+    client = service.new_browser().client
+    await client.post(f"{API}/auth/login", params={"transport": "cookie"}, json={"email": ADA, "password": PASSWORD})
+    headers = {"Accept": "text/html"} | ({"Sec-Fetch-Site": site} if site else {})
+    answer = await client.get(f"{API}/oauth2/google/link", headers=headers)
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("look_alike", ["\uff41da@example.com", "ada@\uff45xample.com"])
+async def test_look_alike_of_an_address(look_alike: str, start_service: Any, provider: Any) -> None:
+    """A mailbox that only looks like the one of a user is none that the provider has verified."""
+    service = await start_service(OAUTH_AUTO_LINK="verified")
+    await service.register("ada@example.com", PASSWORD)
+    provider.sign_in_as("13", email=look_alike, email_verified=True)
+    answer = await service.new_browser().sign_in("google")
+
+    assert verdict(answer) == (400, "OAUTH_NOT_AVAILABLE_EMAIL")

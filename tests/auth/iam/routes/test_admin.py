@@ -214,3 +214,14 @@ async def test_delete(service: Any, admin: Any) -> None:
 
     assert statuses == [204, 404]
     assert (await service.as_(admin, "GET", f"/users/{member.id}")).status_code == 404
+
+
+async def test_last_superuser_stays_as_it_was(service: Any, admin: Any) -> None:
+    """Of a change that is refused nothing is left, whatever else it was to change."""
+    before = (await service.as_(admin, "GET", "/users/me")).json()
+    body = {"is_superuser": False, "is_verified": False, "roles": ["x"], "full_name": "x"}
+    answer = await service.as_(admin, "PATCH", f"/users/{admin.id}", json=body)
+    after = (await service.as_(admin, "GET", "/users/me")).json()
+
+    assert answer.status_code == 409
+    assert after | {"updated_at": before["updated_at"]} == before

@@ -264,3 +264,21 @@ async def test_activity(service: Any) -> None:
     assert all(items[1][name] for name in ("session_id", "correlation_id", "ip"))
     assert "wrong horse" not in answer.text
     assert len((await service.as_(account, "GET", "/users/me/activity?limit=1")).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "application/json"])
+async def test_large_body(service: Any, media_type: str) -> None:
+    """A body that is longer than any login is not even read: taking apart an escaped form holds up everybody."""
+    body = b"username=" + b"%41" * 100_000
+    answer = await service("POST", "/auth/login", content=body, headers={"Content-Type": media_type})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "VALIDATION_FAILED")
+    assert "at most 16384 bytes" in answer.text
+
+
+async def test_longest_login(service: Any) -> None:
+    """The longest name and password there can be fit into a form, every byte of them escaped."""
+    body = "".join(["username=", "%41" * 320, "&password=", "%C3%A9" * 512])
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    assert (await service("POST", "/auth/login", content=body, headers=headers)).status_code == 401

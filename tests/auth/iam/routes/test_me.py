@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from mysingle._kernel.errors import UnauthenticatedError
 from mysingle.auth.iam._documents import AuthSession, OAuthAccount
-from mysingle.auth.iam._values import instant
+from mysingle.auth.iam._values import Device, instant
 
 BATTERY = "another horse battery 2"
 
@@ -54,7 +55,14 @@ async def test_names(service: Any, member: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{"avatar_url": "javascript:alert(1)"}, {"avatar_url": "x"}, {"full_name": "a\x00b"}, {"full_name": "x" * 201}],
+    [
+        {"avatar_url": "javascript:alert(1)"},
+        {"avatar_url": "x"},
+        {"avatar_url": "https://x.example/a\n"},
+        {"avatar_url": 'https://x.example/"onerror=1'},
+        {"full_name": "a\x00b"},
+        {"full_name": "x" * 201},
+    ],
 )
 async def test_invalid_names(service: Any, member: Any, body: dict[str, str]) -> None:
     """A name is printable, and a picture is a web address."""
@@ -272,3 +280,59 @@ async def test_many_changes_at_once(service: Any, member: Any) -> None:
 
     assert {200} == {answer.status_code for answer in answers}
     assert (await service.as_(member, "GET", "/users/me")).json()["full_name"] in {f"n{number}" for number in range(10)}
+
+
+async def test_login_under_way_does_not_outlive_the_password(service: Any, member: Any) -> None:
+    """A login whose password was right when it began, and is not any more when it ends, opens no session."""
+    tools, users = service.iam.tools, service.iam.users
+    as_it_was = await tools.require(member.id)
+    changed = await service.as_(
+        member,
+        "POST",
+        "/auth/change-password",
+        json={"current_password": member.password, "new_password": BATTERY},
+    )
+    with pytest.raises(UnauthenticatedError) as refused:
+        await users.sign_in(as_it_was, Device(), amr=("pwd",))
+
+    assert changed.status_code == 204
+    assert refused.value.reason == "LOGIN_BAD_CREDENTIALS"
+    assert len(await tools.sessions.list(member.id)) == 1
+
+
+async def test_logins_beside_a_reset(service: Any, member: Any) -> None:
+    """Of logins with the old password while it is reset, no session lives on."""
+    token = await service.iam.tools.tokens.issue("reset", member.id, email=member.email, ttl=60)
+    body = {"token": token, "password": BATTERY}
+    logins = asyncio.gather(*(service.login(member) for _ in range(4)))
+    reset, answers = await asyncio.gather(service.post("/auth/reset-password", body), logins)
+    opened = [answer.json()["access_token"] for answer in answers if answer.status_code == 200]
+    after = [await service("GET", "/users/me", headers={"Authorization": f"Bearer {token}"}) for token in opened]
+
+    assert reset.status_code == 204
+    assert [answer.status_code for answer in after] == [401] * len(opened)
+    assert await service.iam.tools.sessions.list(member.id) == ()
+
+
+async def test_new_address_tells_nothing(start: Any) -> None:
+    """Where registration does not tell which addresses are known, a change of the address does not either."""
+    async with start(AUTH_REGISTER_ENUMERATION="strict") as service:
+        members = []
+        for _ in range(2):
+            account = type("Account", (), {"email": service.address(), "password": BATTERY})()
+            await service.post("/auth/register", {"email": account.email, "password": BATTERY})
+            token = await service.outbox.token(account.email, "confirm")
+            await service.post("/auth/verify", {"token": token})
+            members.append(account)
+        owner, curious = members
+        tokens = (await service.login(curious)).json()
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        known, unknown = [
+            await service("PATCH", "/users/me", headers=headers, json={"email": address, "current_password": BATTERY})
+            for address in (owner.email, service.address())
+        ]
+        told = await service.outbox.wait(owner.email, "already have an account")
+
+        assert (known.status_code, unknown.status_code) == (200, 200)
+        assert known.json() == unknown.json()
+        assert "token=" not in told.get_body(("plain",)).get_content()

@@ -72,6 +72,7 @@ async def test_mongodb_is_away(start: Any, own_mongo: EmbeddedMongo) -> None:
             "refresh": service.post("/auth/refresh", {"refresh_token": member.tokens["refresh_token"]}),
             "verify": service.post("/auth/verify", {"token": "A" * 43}),
             "register": service.post("/auth/register", {"email": "n@example.com", "password": "correct horse 9"}),
+            "logout": service.as_(member, "POST", "/auth/logout"),
         }
         answers = {name: await call for name, call in calls.items()}
         keys = await service("GET", "/.well-known/jwks.json")

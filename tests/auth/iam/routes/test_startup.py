@@ -32,10 +32,18 @@ def make_app(name: str = "iam-service") -> Any:
             {"AUTH_SUPERUSER_EMAIL": "root@example.com", "AUTH_SUPERUSER_PASSWORD": "password1!"},
             "AUTH_SUPERUSER_PASSWORD",
         ),
+        (
+            {
+                "AUTH_SUPERUSER_EMAIL": "root@example.com",
+                "AUTH_SUPERUSER_PASSWORD": "correct horse",
+                "AUTH_PASSWORD_MIN_LENGTH": 20,
+            },
+            "AUTH_SUPERUSER_PASSWORD",
+        ),
         ({"AUTH_SUPERUSER_EMAIL": "root"}, "AUTH_SUPERUSER_EMAIL"),
         ({"AUTH_SUPERUSER_PASSWORD": "correct horse battery"}, "AUTH_SUPERUSER_EMAIL"),
     ],
-    ids=["missing", "placeholder", "short", "hs256", "weak-superuser", "no-address", "nobody"],
+    ids=["missing", "placeholder", "short", "hs256", "weak-superuser", "short-superuser", "no-address", "nobody"],
 )
 async def test_refused(configure: Any, environment: str, values: dict[str, Any], named: str) -> None:
     """A31: the app can be made, and its start is refused, naming the setting and never its value."""
@@ -174,6 +182,15 @@ class TestSuperuser:
             assert (await service.post("/auth/reset-password", body)).status_code == 204
             login = {"email": "root@example.com", "password": "correct horse battery 2"}
             assert (await service.post("/auth/login", login)).json()["user_info"]["is_superuser"]
+
+    @pytest.mark.parametrize("password", ["admin", "change-me-to-something-else"])
+    async def test_weak_password_without_an_environment(self, start: Any, password: str) -> None:
+        """Where nobody has said that this is development, a password that anybody could guess counts as absent."""
+        async with start(**ROOT, ENVIRONMENT=..., AUTH_SUPERUSER_PASSWORD=password) as service:
+            answer = await service.post("/auth/login", {"email": "root@example.com", "password": password})
+
+            assert (answer.status_code, answer.json()["code"]) == (401, "LOGIN_BAD_CREDENTIALS")
+            assert await service.outbox.token("root@example.com", "invited")
 
     async def test_nobody_by_default(self, service: Any) -> None:
         """Without the settings there is no superuser, and no account at all."""

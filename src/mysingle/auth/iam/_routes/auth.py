@@ -6,6 +6,8 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from mysingle._kernel.asgi import header_map
+from mysingle._kernel.errors import PermissionDeniedError, UnauthenticatedError
+from mysingle._kernel.identity import AuthenticatedUser
 from mysingle.auth._claims import AccessClaims
 from mysingle.auth.errors import AuthReason, unauthenticated
 from mysingle.auth.iam._backend import CLAIMS
@@ -133,18 +135,34 @@ async def logout(request: Request, iam: Services, device: CurrentDevice, respons
         named = None if refresh_token is None else iam.users.session_id_of(refresh_token.token.decode("latin-1"))
         iam.csrf.check(header_map(request.scope), named)
         clear_cookies(iam, response)
-    session = await _session(request, iam, refresh_token.token if refresh_token else None)
+    session = await _session(request, iam, access is not None, refresh_token.token if refresh_token else None)
     if session is not None:
         await iam.users.sign_out(*session, device, everywhere=body.all)
 
 
-async def _session(request: Request, iam: Iam, refresh_token: bytes | None) -> tuple[str, str] | None:
-    """Return the session and the user of an access token that was believed, else of a refresh token of ours."""
+async def _session(
+    request: Request, iam: Iam, has_access_token: bool, refresh_token: bytes | None
+) -> tuple[str, str] | None:
+    """Return the session and the user of an access token that is believed, else of a refresh token of ours."""
     user = request.state.user
+    if user is None and has_access_token:
+        user = await _believed(request, iam)
     if user is not None and user.session_id is not None:
         return user.session_id, user.id
     found = await iam.users.session_of(refresh_token.decode("latin-1")) if refresh_token else None
     return None if found is None else (found.id, found.user_id)
+
+
+async def _believed(request: Request, iam: Iam) -> AuthenticatedUser | None:
+    """
+    Ask once more who has sent an access token that the middleware did not believe.
+
+    On a public path it takes an outage for nobody; but no session must be called over that goes on.
+    """
+    try:
+        return await iam.backend.identify(request.scope, header_map(request.scope))
+    except (UnauthenticatedError, PermissionDeniedError):
+        return None
 
 
 def _text(body: RefreshRequest) -> str | None:

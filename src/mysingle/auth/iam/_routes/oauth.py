@@ -9,6 +9,7 @@ from mysingle._kernel.asgi import header_map
 from mysingle.auth.iam._accounts import is_recent
 from mysingle.auth.iam._container import Iam
 from mysingle.auth.iam._cookies import cookie_value
+from mysingle.auth.iam._credentials import access_credential
 from mysingle.auth.iam._errors import IamReason, forbidden
 from mysingle.auth.iam._oauth.flow import CameBack, Outcome, Started
 from mysingle.auth.iam._oauth.schemas import AuthorizationUrl, Callback
@@ -128,6 +129,7 @@ async def link(
     scopes: Scopes = None,
 ) -> Response:
     """Begin to link an account to the caller, who has signed in within the last ten minutes."""
+    _require_own_page(iam, request)
     if not is_recent(caller):
         raise forbidden(IamReason.REAUTH_REQUIRED, "Sign in again first.")
     started = await iam.oauth.start(provider, redirect_url=redirect_url, scopes=scopes or (), caller=caller)
@@ -192,6 +194,13 @@ def _send_away(iam: Iam, request: Request, started: Started) -> Response:
     answer.headers["Cache-Control"] = "no-store"
     answer.headers.append("set-cookie", _cookie(iam, started.state, started.browser, STATE_SECONDS))
     return answer
+
+
+def _require_own_page(iam: Iam, request: Request) -> None:
+    """Refuse the page of another site: a GET carries the cookies from anywhere, and would link its account."""
+    sent = access_credential(request.scope, iam.cookies)
+    if sent is not None and sent.is_cookie:
+        iam.csrf.check_sign_in(header_map(request.scope))
 
 
 def _came_back(iam: Iam, request: Request, given: Callback) -> CameBack:

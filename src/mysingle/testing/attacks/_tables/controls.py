@@ -36,7 +36,7 @@ _SIGNED: dict[str, tuple[str, Make, Expected]] = {
         ),
         let_in(user=ALICE, email="u@x.com", is_superuser=True, roles=["a", "b"], session="s1"),
     ),
-    "control-25-s-old": ("is 25 s old", lambda forge: forge.signed(age=25), let_in(user=ALICE)),
+    "control-20-s-old": ("is 20 s old", lambda forge: forge.signed(age=20), let_in(user=ALICE)),
     "A12-trailing-space": (
         "has a space behind the id",
         lambda forge: [(name, f"{value!s} " if value == ALICE else value) for name, value in forge.signed()],

@@ -133,7 +133,7 @@ _SIGNED: dict[str, tuple[str, Callable[[Forge], list[Header]], Expected]] = {
         _INVALID,
     ),
     "A05-old": ("uses a signature of 40 s ago", lambda forge: forge.signed(age=40), _EXPIRED),
-    "A05-future": ("uses a signature of 40 s ahead", lambda forge: forge.signed(age=-40), _EXPIRED),
+    "A05-future": ("uses a signature of a minute ahead", lambda forge: forge.signed(age=-60), _EXPIRED),
     "A05-epoch": ("uses a signature of 1970", lambda forge: forge.signed(timestamp="0"), _EXPIRED),
     "A05-milliseconds": (
         "uses a signature in milliseconds",

@@ -1,12 +1,16 @@
 """Mistakes of the operator: with them a service does not start, and lets nobody in where it is asked all the same."""
 
+from collections.abc import Callable
+
 from mysingle.testing.attacks._attack import Need, StartAttack, refused
 from mysingle.testing.attacks._forge import Forge, claiming
+from mysingle.testing.attacks._tokens import TokenForge
 
 __all__ = ["STARTS"]
 
 _NOBODY = (refused("AUTH_REQUIRED"),)
 _UNPROVEN = (refused("GATEWAY_PROOF_MISSING"),)
+_INVALID_TOKEN = (refused("TOKEN_INVALID"),)
 _NO_PROOF: dict[str, str | None] = dict.fromkeys(
     (
         "GATEWAY_HMAC_KEYS",
@@ -53,6 +57,20 @@ def _signed_with(key: str, name: str, does: str) -> StartAttack:
         secrets=(key,),
         needs=frozenset({Need.HMAC}),
     )
+
+
+def _token(make: Callable[[TokenForge], str]) -> Callable[[Forge], list[bytes]]:
+    return lambda forge: forge.get(forge.bearer(make(forge.tokens)))
+
+
+def _relabelled(says: str) -> Callable[[TokenForge], str]:
+    return lambda tokens: tokens.with_header(alg=says)
+
+
+_PUBLIC_AS_SECRET: dict[str, Callable[[TokenForge], str]] = {
+    "PEM": lambda tokens: tokens.with_mac(tokens.signer.key.as_pem(private=False)),
+    "DER": lambda tokens: tokens.with_mac(tokens.signer.key.as_der(private=False)),
+}
 
 
 STARTS: tuple[StartAttack, ...] = (
@@ -118,5 +136,27 @@ STARTS: tuple[StartAttack, ...] = (
         environment={"FORWARDED_ALLOW_IPS": "192.0.2.200,192.0.2.201"},
         send=lambda forge: forge.get(*claiming(), ("X-Forwarded-For", "192.0.2.7")),
         expects=_UNPROVEN,
+    ),
+    *(
+        StartAttack(
+            id=f"B04-among-several-{says.lower()}",
+            does=f"says that his signature is {says}, where that is accepted, too",
+            environment={"AUTH_ALGORITHMS": "ES256,RS256,EdDSA"},
+            send=_token(_relabelled(says)),
+            expects=_INVALID_TOKEN,
+            needs=frozenset({Need.JWT}),
+        )
+        for says in ("RS256", "EdDSA")
+    ),
+    *(
+        StartAttack(
+            id=f"B03-among-several-{name}",
+            does=f"signs with HS256 and the public key as {name}, where HS256 is accepted, too",
+            environment={"AUTH_ALGORITHMS": "ES256,HS256", "AUTH_ALLOW_HS256": "true"},
+            send=_token(make),
+            expects=_INVALID_TOKEN,
+            needs=frozenset({Need.JWT}),
+        )
+        for name, make in _PUBLIC_AS_SECRET.items()
     ),
 )

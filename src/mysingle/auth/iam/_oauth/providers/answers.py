@@ -1,5 +1,6 @@
 """How the answers of providers are read: texts of a bounded length, or nothing."""
 
+import unicodedata
 from collections.abc import Mapping
 
 from mysingle.auth.iam._email_address import normalize
@@ -37,10 +38,17 @@ def url(document: Mapping[str, object], key: str) -> str | None:
 
 
 def email(document: Mapping[str, object], key: str) -> str | None:
-    """Return an e-mail address; what is not one counts as absent."""
+    """
+    Return an e-mail address; what is not one counts as absent.
+
+    So does one with compatibility characters: we would write it with plain ones, and that is a mailbox which the
+    provider has not verified.
+    """
     value = text(document, key)
+    if value is None or unicodedata.normalize("NFKC", value) != unicodedata.normalize("NFC", value):
+        return None
     try:
-        return normalize(value).display if value is not None else None
+        return normalize(value).display
     except ValueError:
         return None
 
