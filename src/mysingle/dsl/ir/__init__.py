@@ -1,0 +1,1 @@
+"""The intermediate representation: the op table, immutable programs, their analyses and their container."""
