@@ -1,0 +1,182 @@
+"""Comparison with a relative tolerance: running sums drift in the last digits, and a tie must stay a tie."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from mysingle.dsl.kernels.floats import Array, Mask
+
+__all__ = ["COMPARE", "COMPARE_ONE", "EXACT", "EXACT_ONE", "TOLERANCE", "tolerant", "tolerant_pair"]
+
+TOLERANCE: Final = 1e-10
+_BLOCK: Final = 16_384
+
+
+def _gt(a: float, b: float) -> bool:
+    return a - b > TOLERANCE * max(abs(a), abs(b))
+
+
+def _lt(a: float, b: float) -> bool:
+    return b - a > TOLERANCE * max(abs(a), abs(b))
+
+
+def _ge(a: float, b: float) -> bool:
+    return a - b >= -(TOLERANCE * max(abs(a), abs(b)))
+
+
+def _le(a: float, b: float) -> bool:
+    return b - a >= -(TOLERANCE * max(abs(a), abs(b)))
+
+
+def _eq(a: float, b: float) -> bool:
+    return abs(a - b) <= TOLERANCE * max(abs(a), abs(b))
+
+
+def _ne(a: float, b: float) -> bool:
+    return abs(a - b) > TOLERANCE * max(abs(a), abs(b))
+
+
+COMPARE_ONE: Mapping[str, Callable[[float, float], bool]] = {
+    "gt": _gt, "lt": _lt, "ge": _ge, "le": _le, "eq": _eq, "ne": _ne,
+}  # fmt: skip
+EXACT_ONE: Mapping[str, Callable[[float, float], bool]] = {
+    "gt": lambda a, b: a > b,
+    "lt": lambda a, b: a < b,
+    "ge": lambda a, b: a >= b,
+    "le": lambda a, b: a <= b,
+    "eq": lambda a, b: a == b,
+    "ne": lambda a, b: a == a and b == b and a != b,
+}
+
+
+def _ne_exact(a: Any, b: Any, out: Mask | None = None) -> Mask:
+    return np.logical_and(np.logical_and(np.equal(a, a), np.equal(b, b)), np.not_equal(a, b), out=out)
+
+
+EXACT: Mapping[str, Callable[..., Mask]] = {
+    "gt": np.greater, "lt": np.less, "ge": np.greater_equal, "le": np.less_equal, "eq": np.equal, "ne": _ne_exact,
+}  # fmt: skip
+
+# The sign of a - b answers all six when the two are clearly apart.
+_APART: Mapping[str, tuple[Callable[..., Mask], bool]] = {
+    "gt": (np.greater, False), "ge": (np.greater, False), "lt": (np.less, False), "le": (np.less, False),
+    "eq": (np.greater, True), "ne": (np.greater, True),
+}  # fmt: skip
+_MIRROR: Mapping[str, str] = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq", "ne": "ne"}
+
+
+def tolerant(op: str, a: Any, b: Any, out: Mask | None = None) -> Mask:
+    """Compare two columns, or a column and a number; na compares False."""
+    if not isinstance(a, np.ndarray):
+        return tolerant(_MIRROR[op], b, a, out)
+    result = np.empty(a.shape, dtype=np.bool_) if out is None else out
+    if not isinstance(b, np.ndarray):
+        return _against_number(op, a, float(b), result)
+    _fill((op,), a, b, (result,))
+    return result
+
+
+def tolerant_pair(ops: tuple[str, str], a: Array, b: Array) -> tuple[Mask, Mask]:
+    """Compare two columns by two operators in one pass over the data."""
+    first, second = np.empty(a.shape, dtype=np.bool_), np.empty(a.shape, dtype=np.bool_)
+    _fill(ops, a, b, (first, second))
+    return first, second
+
+
+def _against_number(op: str, a: Array, b: float, result: Mask) -> Mask:
+    if op in ("eq", "ne"):
+        _fill((op,), a, b, (result,))
+        return result
+    # The rule is monotone in `a`: the smallest float that satisfies it turns it into one plain comparison.
+    if b != b:
+        result[:] = False
+        return result
+    if op in ("gt", "ge"):
+        return np.greater_equal(a, _threshold(op, b), out=result)
+    return np.less_equal(a, _threshold(op, b), out=result)
+
+
+@lru_cache(maxsize=512)
+def _threshold(op: str, b: float) -> float:
+    rule = COMPARE_ONE[op]
+    up = math.inf if op in ("gt", "ge") else -math.inf
+    margin = TOLERANCE * abs(b) * (1 if op in ("gt", "lt") else -1)
+    edge = b + (margin if up > 0 else -margin)
+    while not rule(edge, b) and math.isfinite(edge):
+        edge = math.nextafter(edge, up)
+    while rule(lower := math.nextafter(edge, -up), b) and math.isfinite(lower):
+        edge = lower
+    return edge
+
+
+def _fill(ops: tuple[str, ...], a: Array, b: Any, results: tuple[Mask, ...]) -> None:
+    size = a.size
+    gap, near = np.empty(min(size, _BLOCK)), np.empty(min(size, _BLOCK), dtype=np.bool_)
+    with np.errstate(all="ignore"):
+        for begin in range(0, size, _BLOCK):
+            part = slice(begin, min(begin + _BLOCK, size))
+            right = b[part] if isinstance(b, np.ndarray) else b
+            _fill_block(ops, a[part], right, [result[part] for result in results], gap, near)
+
+
+def _fill_block(ops: tuple[str, ...], a: Array, b: Any, results: list[Mask], gap: Array, near: Mask) -> None:
+    gap, near = gap[: a.size], near[: a.size]
+    np.subtract(a, b, out=gap)
+    for op, result in zip(ops, results, strict=True):
+        compare, by_size = _APART[op]
+        if not by_size:
+            compare(gap, 0.0, out=result)
+    np.abs(gap, out=gap)
+    for op, result in zip(ops, results, strict=True):
+        if op == "eq":
+            result[:] = False
+        elif op == "ne":
+            np.greater(gap, 0.0, out=result)
+    # Only bars whose distance is below the largest tolerance of the block can be ties; the rule decides those.
+    np.less_equal(gap, TOLERANCE * _magnitude(a, b), out=near)
+    if near.any():
+        _settle(ops, a, b, results, np.flatnonzero(near))
+
+
+def _magnitude(a: Array, b: Any) -> float:
+    return max(_largest(a), _largest(b) if isinstance(b, np.ndarray) else abs(b))
+
+
+def _largest(values: Array) -> float:
+    high, low = float(values.max()), float(values.min())
+    if high != high:
+        high, low = float(np.fmax.reduce(values)), float(np.fmin.reduce(values))
+    return max(high, -low) if high == high else 0.0
+
+
+def _settle(ops: tuple[str, ...], a: Array, b: Any, results: list[Mask], at: Any) -> None:
+    left = a[at]
+    right = b[at] if isinstance(b, np.ndarray) else b
+    gap = left - right
+    slack = TOLERANCE * np.maximum(np.abs(left), np.abs(right))
+    for op, result in zip(ops, results, strict=True):
+        result[at] = _rule(op, gap, slack)
+
+
+def _rule(op: str, gap: Array, slack: Array) -> Mask:
+    match op:
+        case "gt":
+            return gap > slack
+        case "lt":
+            return -gap > slack
+        case "ge":
+            return gap >= -slack
+        case "le":
+            return -gap >= -slack
+        case "eq":
+            return np.abs(gap) <= slack
+        case _:
+            return np.abs(gap) > slack
+
+
+COMPARE: Mapping[str, Callable[..., Mask]] = {
+    op: (lambda a, b, out=None, op=op: tolerant(op, a, b, out)) for op in COMPARE_ONE
+}

@@ -1,0 +1,73 @@
+"""The numbers that kernels work on, and the rule that a result is finite or missing."""
+
+import math
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MAX_EXACT_INT", "NA", "Array", "Charge", "Floats", "Mask", "Scalar", "clean_from", "drop_inf", "finite", "free", "strict_floats"]
+
+Array: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Floats: TypeAlias = "float | tuple[float, ...]"
+Scalar: TypeAlias = "float | int | bool | str | None"
+Charge: TypeAlias = Callable[[int], None]
+
+NA: Final = math.nan
+MAX_EXACT_INT: Final = 2**53
+_FIRST_LOOK: Final = 64
+
+
+def free(nanoseconds: int) -> None:
+    """Charge nobody; the budget of a caller that has none."""
+
+
+def strict_floats() -> np.errstate:
+    """Make overflow and division by zero raise inside the block, so that inf is seen without a pass over the data."""
+    return np.errstate(over="raise", divide="raise", invalid="ignore", under="ignore")
+
+
+def drop_inf(values: Array) -> Array:
+    """Replace ±inf by na, in place."""
+    if not _is_all_finite(values):
+        values[np.isinf(values)] = np.nan
+    return values
+
+
+def finite(value: float) -> float:
+    """Give the value, or na when it is ±inf; integers beyond 2^53 become floats."""
+    if isinstance(value, int):
+        return value if -MAX_EXACT_INT <= value <= MAX_EXACT_INT else float(value)
+    return value if value - value == 0.0 else NA
+
+
+def clean_from(values: Array) -> int:
+    """Give the bar from which no value is missing: the length when all are, -1 when one is missing in between."""
+    size = values.size
+    start = 0
+    if size and values[0] != values[0]:
+        start = _first_present(values)
+    rest = values[start:]
+    if start == size or _is_all_finite(rest) or not math.isnan(rest.min()):
+        return start
+    return -1
+
+
+def _is_all_finite(values: Array) -> bool:
+    # A finite sum of squares proves that every value is finite, and is the cheapest pass there is.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(values.dot(values))
+
+
+def _first_present(values: Array) -> int:
+    # Warm-ups are short: look at a few bars first, and at twice as many each time.
+    begin, look = 0, _FIRST_LOOK
+    while begin < values.size:
+        present = ~np.isnan(values[begin : begin + look])
+        at = int(present.argmax())
+        if present[at]:
+            return begin + at
+        begin, look = begin + look, look * 2
+    return values.size

@@ -1,0 +1,218 @@
+"""TA-Lib's functions, guarded against missing values, on columns and as streams with the same bits."""
+
+from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+
+from mysingle.dsl.kernels.cells import Cell, Holding, Restarting
+from mysingle.dsl.kernels.floats import NA, Array, Charge, Floats, clean_from, drop_inf, free
+from mysingle.dsl.kernels.missing import Policy, guarded
+
+__all__ = ["assert_settings", "call_talib", "has_talib", "look_back", "policy_of", "talib_cell", "version"]
+
+_RECURSIVE: Final = frozenset(
+    "AD ADOSC ADX ADXR APO ATR CMO CUMSUM CVI DEMA DX EFI EMA ERI HA HT_DCPERIOD HT_DCPHASE HT_PHASOR HT_SINE "
+    "HT_TRENDLINE HT_TRENDMODE KAMA KC KDJ MACD MACDFIX MAMA MASSI MINUS_DI MINUS_DM NATR NVI OBV PLUS_DI PLUS_DM "
+    "PPO PVI PVO PVT RMA RSI RVI SAR SAREXT SMI STOCHRSI SUPERTREND T3 TEMA TRIX TSI VWAP WAD ZLEMA".split()
+)
+# Their kind follows the moving average that an argument chooses: position of each `matype` among the numbers.
+_BY_AVERAGE: Final = {
+    "MA": (1,), "MACDEXT": (1, 3, 5), "BBANDS": (3,), "STOCH": (2, 4), "STOCHF": (2,), "MAVP": (2,),
+}  # fmt: skip
+_WINDOW_AVERAGES: Final = frozenset({0, 2, 5})
+_POSITIONS: Final = frozenset({"MAXINDEX", "MININDEX", "MINMAXINDEX"})
+_UNSTABLE: Final = (
+    "ADX ADXR ATR CMO DX EMA HT_DCPERIOD HT_DCPHASE HT_PHASOR HT_SINE HT_TRENDLINE HT_TRENDMODE IMI KAMA MAMA MFI "
+    "MINUS_DI MINUS_DM NATR PLUS_DI PLUS_DM RSI STOCHRSI T3".split()
+)
+
+
+@cache
+def _library() -> ModuleType | None:
+    try:
+        import talib
+        import talib.abstract  # noqa: F401  # attributes of the package from here on
+        import talib.stream  # noqa: F401
+    except ImportError:
+        return None
+    return talib  # type: ignore[no-any-return]  # the library ships no types
+
+
+def has_talib() -> bool:
+    """Tell whether TA-Lib can be imported."""
+    return _library() is not None
+
+
+def version() -> str:
+    """Give the version of TA-Lib, for results."""
+    library = _library()
+    return str(library.__version__) if library else "none"
+
+
+def assert_settings() -> None:
+    """Refuse to compute when another user of TA-Lib in this process changed its global settings."""
+    library = _library()
+    if library is None:
+        return
+    if library.get_compatibility() != 0 or any(library.get_unstable_period(name) for name in _UNSTABLE):
+        raise RuntimeError("TA-Lib's global unstable periods and compatibility must be 0")
+
+
+def _talib() -> Any:
+    library = _library()
+    if library is None:
+        raise RuntimeError("this function needs TA-Lib: pip install 'mysingle[dsl]'")
+    return library
+
+
+@cache
+def look_back(name: str, *numbers: float) -> int:
+    """Give the bars before the first result."""
+    function = _talib().abstract.Function(name)
+    function.parameters = dict(zip(function.info["parameters"], numbers, strict=False))
+    return int(function.lookback)
+
+
+def policy_of(name: str, numbers: Sequence[float]) -> Policy:
+    """Tell whether a function forgets: only those with a finite memory may be restarted."""
+    if name in _RECURSIVE:
+        return Policy.RECURSIVE
+    chosen = [int(numbers[at]) for at in _BY_AVERAGE.get(name, ()) if at < len(numbers)]
+    return Policy.WINDOW if _WINDOW_AVERAGES.issuperset(chosen) else Policy.RECURSIVE
+
+
+@cache
+def _empty(name: str) -> tuple[float, ...]:
+    # Directions and patterns say 0 before they know; everything else is missing.
+    flags = _talib().abstract.Function(name).output_flags
+    whole = name.startswith("CDL") or name in ("HT_TRENDMODE", "FRACTAL")
+    return tuple(0.0 if whole or (name == "SUPERTREND" and at == 1) else NA for at in range(len(flags)))
+
+
+def call_talib(name: str, arrays: Sequence[Array], numbers: Sequence[float] = (), charge: Charge = free) -> Any:
+    """Run a TA-Lib function on whole columns; integer outputs become floats."""
+    function, empty = getattr(_talib(), name), _empty(name)  # the name comes from the kernel table, never from a source
+
+    def call(parts: Sequence[Array]) -> tuple[Array, ...]:
+        found = function(*parts, *numbers)
+        return tuple(_as_floats(array) for array in (found if isinstance(found, tuple) else (found,)))
+
+    def shortest() -> int:
+        return look_back(name, *numbers)
+
+    if name in _POSITIONS:
+        return _positions(guarded(call, arrays, Policy.WINDOW, shortest, empty, charge), arrays[0], shortest())
+    results = guarded(call, arrays, policy_of(name, numbers), shortest, empty, charge)
+    return results if len(empty) > 1 else results[0]
+
+
+def _as_floats(found: Any) -> Array:
+    if found.dtype == np.float64:
+        return _without_inf(found)
+    return found.astype(np.float64)  # type: ignore[no-any-return]  # an array of whole numbers
+
+
+def _without_inf(values: Array) -> Array:
+    start = clean_from(values)
+    if start >= 0:
+        drop_inf(values[start:])
+    else:
+        values[np.isinf(values)] = np.nan
+    return values
+
+
+def _positions(results: tuple[Array, ...], values: Array, known: int) -> Any:
+    # A restarted window counts from its own first bar; positions are given from the first bar of the data.
+    bars = np.arange(values.size, dtype=np.float64)
+    start = np.maximum.accumulate(np.where(np.isnan(values), bars + 1.0, 0.0))
+    counted = np.zeros(values.size) if clean_from(values) >= 0 else start  # the library itself counts a leading gap
+    shifted = tuple(np.where(bars - start < known, np.nan, result + counted) for result in results)
+    return shifted if len(shifted) > 1 else shifted[0]
+
+
+class _Positions:
+    """Positions from the first bar of the data, although the window restarts after a gap."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell, self._bar, self._start = cell, 0, 0
+
+    def step(self, value: float) -> Any:
+        """Give the position or positions at this bar."""
+        if value != value:
+            self._start = self._bar + 1
+        found, start = self._cell.step(value), float(self._start)
+        self._bar += 1
+        return tuple(at + start for at in found) if isinstance(found, tuple) else found + start
+
+    def copy(self) -> "_Positions":
+        """Copy the inner cell too."""
+        twin = _Positions(self._cell.copy())
+        twin._bar, twin._start = self._bar, self._start
+        return twin
+
+
+def _finite(found: Any) -> Any:
+    if isinstance(found, tuple):
+        return tuple(value if value - value == 0.0 else NA for value in found)
+    return found if found - found == 0.0 else NA
+
+
+class _Handle:
+    """A TA-Lib stream: history is kept until it suffices, then one call for each bar."""
+
+    def __init__(self, name: str, numbers: Sequence[float]) -> None:
+        self._name, self._numbers = name, tuple(numbers)
+        self._need = look_back(name, *numbers) + 1
+        self._missing: Floats = _empty(name) if len(_empty(name)) > 1 else _empty(name)[0]
+        self._history: list[tuple[float, ...]] | None = []
+        self._handle: Any = None
+
+    def step(self, *values: float) -> Any:
+        """Give the result of this bar, na while history is too short."""
+        if self._history is None:
+            return _finite(self._handle.update(*values))
+        self._history.append(values)
+        if len(self._history) < self._need:
+            return self._missing
+        columns = [np.array(column) for column in zip(*self._history, strict=True)]
+        self._handle = getattr(_talib().stream, self._name)(*columns, *self._numbers)
+        self._history = None
+        return _finite(self._handle.value)
+
+    def copy(self) -> "_Handle":
+        """Copy the C state."""
+        twin = _Handle.__new__(_Handle)
+        twin._name, twin._numbers, twin._need, twin._missing = self._name, self._numbers, self._need, self._missing
+        twin._history = None if self._history is None else list(self._history)
+        twin._handle = None if self._handle is None else self._handle.copy()
+        return twin
+
+
+class _FloatHandle(_Handle):
+    """A stream of whole numbers, given as floats."""
+
+    def step(self, *values: float) -> Any:
+        """Give the result of this bar as floats."""
+        found = super().step(*values)
+        return tuple(float(value) for value in found) if isinstance(found, tuple) else float(found)
+
+    def copy(self) -> "_FloatHandle":
+        """Copy the C state."""
+        twin = super().copy()
+        twin.__class__ = _FloatHandle
+        return twin  # type: ignore[return-value]  # its class was set above
+
+
+def talib_cell(name: str, numbers: Sequence[float] = ()) -> Cell:
+    """Give the cell of a TA-Lib function: the same bits as `call_talib`, bar by bar."""
+    empty = _empty(name)
+    missing: Floats = empty if len(empty) > 1 else empty[0]
+    whole = name in _POSITIONS or name.startswith("CDL") or name in ("HT_TRENDMODE", "SUPERTREND", "FRACTAL")
+    kind = _FloatHandle if whole else _Handle
+    if policy_of(name, numbers) is Policy.RECURSIVE:
+        return Holding(kind(name, numbers), missing)
+    cell = Restarting(lambda: kind(name, numbers), missing)
+    return _Positions(cell) if name in _POSITIONS else cell
