@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from mysingle.dsl.kernels.floats import Array, Mask
 __all__ = ["COMPARE", "COMPARE_ONE", "EXACT", "EXACT_ONE", "TOLERANCE", "tolerant", "tolerant_pair"]
 
 TOLERANCE: Final = 1e-10
-_BLOCK: Final = 16_384
+_BLOCK: Final = 50_000
+_WIDER: Final = TOLERANCE * (1 + 1e-6)
 
 
 def _gt(a: float, b: float) -> bool:
@@ -60,11 +61,15 @@ EXACT: Mapping[str, Callable[..., Mask]] = {
     "gt": np.greater, "lt": np.less, "ge": np.greater_equal, "le": np.less_equal, "eq": np.equal, "ne": _ne_exact,
 }  # fmt: skip
 
-# The sign of a - b answers all six when the two are clearly apart.
-_APART: Mapping[str, tuple[Callable[..., Mask], bool]] = {
-    "gt": (np.greater, False), "ge": (np.greater, False), "lt": (np.less, False), "le": (np.less, False),
-    "eq": (np.greater, True), "ne": (np.greater, True),
-}  # fmt: skip
+# Beyond a bound no two values can be a tie. Each rule is one comparison of a - b with the bound or with zero, and the
+# bars on which both give the same answer are decided: (comparison, what holds for certain, what may hold).
+_Zone: TypeAlias = tuple[Callable[..., Mask], float, float]
+_ZONES: Mapping[str, _Zone] = {
+    "gt": (np.greater, 1.0, 0.0),
+    "le": (np.less_equal, 0.0, 1.0),
+    "lt": (np.less, -1.0, 0.0),
+    "ge": (np.greater_equal, 0.0, -1.0),
+}
 _MIRROR: Mapping[str, str] = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq", "ne": "ne"}
 
 
@@ -114,51 +119,57 @@ def _threshold(op: str, b: float) -> float:
 
 def _fill(ops: tuple[str, ...], a: Array, b: Any, results: tuple[Mask, ...]) -> None:
     size = a.size
-    gap, near = np.empty(min(size, _BLOCK)), np.empty(min(size, _BLOCK), dtype=np.bool_)
+    gap, other = np.empty(min(size, _BLOCK)), np.empty(min(size, _BLOCK), dtype=np.bool_)
     with np.errstate(all="ignore"):
         for begin in range(0, size, _BLOCK):
             part = slice(begin, min(begin + _BLOCK, size))
             right = b[part] if isinstance(b, np.ndarray) else b
-            _fill_block(ops, a[part], right, [result[part] for result in results], gap, near)
+            _fill_block(ops, a[part], right, [result[part] for result in results], gap, other)
 
 
-def _fill_block(ops: tuple[str, ...], a: Array, b: Any, results: list[Mask], gap: Array, near: Mask) -> None:
-    gap, near = gap[: a.size], near[: a.size]
+def _fill_block(ops: tuple[str, ...], a: Array, b: Any, results: list[Mask], gap: Array, other: Mask) -> None:
+    gap, other = gap[: a.size], other[: a.size]
     np.subtract(a, b, out=gap)
+    # A tie is nearer than the tolerance of its larger side, and that side is at most as far from the other as they are
+    # apart: one side's largest value bounds it.
+    bound = _WIDER * (_largest(a) if isinstance(b, np.ndarray) else abs(b))
     for op, result in zip(ops, results, strict=True):
-        compare, by_size = _APART[op]
-        if not by_size:
-            compare(gap, 0.0, out=result)
+        if op not in _ZONES:
+            _fill_equal(op, a, b, result, gap, bound)
+            continue
+        compare, certain, possible = _ZONES[op]
+        compare(gap, certain * bound, out=result)
+        compare(gap, possible * bound, out=other)
+        if np.count_nonzero(result) != np.count_nonzero(other):
+            _settle(op, a, b, result, np.flatnonzero(result != other))
+
+
+def _fill_equal(op: str, a: Array, b: Any, result: Mask, gap: Array, bound: float) -> None:
     np.abs(gap, out=gap)
-    for op, result in zip(ops, results, strict=True):
-        if op == "eq":
-            result[:] = False
-        elif op == "ne":
-            np.greater(gap, 0.0, out=result)
-    # Only bars whose distance is below the largest tolerance of the block can be ties; the rule decides those.
-    np.less_equal(gap, TOLERANCE * _magnitude(a, b), out=near)
+    near = gap <= bound
+    if op == "eq":
+        result[:] = False
+    else:
+        np.greater(gap, bound, out=result)
     if near.any():
-        _settle(ops, a, b, results, np.flatnonzero(near))
-
-
-def _magnitude(a: Array, b: Any) -> float:
-    return max(_largest(a), _largest(b) if isinstance(b, np.ndarray) else abs(b))
+        _settle(op, a, b, result, np.flatnonzero(near))
 
 
 def _largest(values: Array) -> float:
-    high, low = float(values.max()), float(values.min())
-    if high != high:
-        high, low = float(np.fmax.reduce(values)), float(np.fmin.reduce(values))
+    # The root of the sum of squares is never below the largest value, and is the cheapest pass there is.
+    norm = math.sqrt(values.dot(values))
+    if norm < math.inf:
+        return norm
+    high, low = float(np.fmax.reduce(values)), float(np.fmin.reduce(values))
     return max(high, -low) if high == high else 0.0
 
 
-def _settle(ops: tuple[str, ...], a: Array, b: Any, results: list[Mask], at: Any) -> None:
+def _settle(op: str, a: Array, b: Any, result: Mask, at: Any) -> None:
     left = a[at]
     right = b[at] if isinstance(b, np.ndarray) else b
     gap = left - right
     slack = TOLERANCE * np.maximum(np.abs(left), np.abs(right))
-    for op, result in zip(ops, results, strict=True):
-        result[at] = _rule(op, gap, slack)
+    result[at] = _rule(op, gap, slack)
 
 
 def _rule(op: str, gap: Array, slack: Array) -> Mask:

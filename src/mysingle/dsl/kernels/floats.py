@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_EXACT_INT", "NA", "Array", "Charge", "Floats", "Mask", "Scalar", "clean_from", "drop_inf", "finite", "free", "strict_floats"]
+__all__ = ["MAX_EXACT_INT", "NA", "Array", "Charge", "Floats", "Mask", "Scalar", "all_finite", "clean_from", "drop_inf", "finite", "first_present", "free", "strict_floats"]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -31,7 +31,7 @@ def strict_floats() -> np.errstate:
 
 def drop_inf(values: Array) -> Array:
     """Replace ±inf by na, in place."""
-    if not _is_all_finite(values):
+    if not all_finite(values):
         values[np.isinf(values)] = np.nan
     return values
 
@@ -45,23 +45,24 @@ def finite(value: float) -> float:
 
 def clean_from(values: Array) -> int:
     """Give the bar from which no value is missing: the length when all are, -1 when one is missing in between."""
-    size = values.size
-    start = 0
-    if size and values[0] != values[0]:
-        start = _first_present(values)
+    size, start = values.size, first_present(values)
     rest = values[start:]
-    if start == size or _is_all_finite(rest) or not math.isnan(rest.min()):
+    if start == size or all_finite(rest) or not math.isnan(rest.min()):
         return start
     return -1
 
 
-def _is_all_finite(values: Array) -> bool:
+def all_finite(values: Array) -> bool:
+    """Tell whether no value is missing or infinite; huge values may say no."""
     # A finite sum of squares proves that every value is finite, and is the cheapest pass there is.
     with np.errstate(over="ignore", invalid="ignore"):
         return math.isfinite(values.dot(values))
 
 
-def _first_present(values: Array) -> int:
+def first_present(values: Array) -> int:
+    """Give the first bar that has a value; the length when none has."""
+    if not values.size or values[0] == values[0]:
+        return 0
     # Warm-ups are short: look at a few bars first, and at twice as many each time.
     begin, look = 0, _FIRST_LOOK
     while begin < values.size:
@@ -70,4 +71,4 @@ def _first_present(values: Array) -> int:
         if present[at]:
             return begin + at
         begin, look = begin + look, look * 2
-    return values.size
+    return int(values.size)

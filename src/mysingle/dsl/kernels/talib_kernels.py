@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from mysingle.dsl.kernels.cells import Cell, Holding, Restarting
-from mysingle.dsl.kernels.floats import NA, Array, Charge, Floats, clean_from, drop_inf, free
+from mysingle.dsl.kernels.floats import NA, Array, Charge, Floats, all_finite, clean_from, first_present, free
 from mysingle.dsl.kernels.missing import Policy, guarded
 
 __all__ = ["assert_settings", "call_talib", "has_talib", "look_back", "policy_of", "talib_cell", "version"]
@@ -25,8 +25,8 @@ _BY_AVERAGE: Final = {
 _WINDOW_AVERAGES: Final = frozenset({0, 2, 5})
 _POSITIONS: Final = frozenset({"MAXINDEX", "MININDEX", "MINMAXINDEX"})
 _UNSTABLE: Final = (
-    "ADX ADXR ATR CMO DX EMA HT_DCPERIOD HT_DCPHASE HT_PHASOR HT_SINE HT_TRENDLINE HT_TRENDMODE IMI KAMA MAMA MFI "
-    "MINUS_DI MINUS_DM NATR PLUS_DI PLUS_DM RSI STOCHRSI T3".split()
+    "ADX ATR CMO DX EMA HA HT_DCPERIOD HT_DCPHASE HT_PHASOR HT_SINE HT_TRENDLINE HT_TRENDMODE KAMA MAMA MINUS_DI "
+    "MINUS_DM NATR PLUS_DI PLUS_DM RMA RSI RVI T3".split()
 )
 
 
@@ -116,10 +116,7 @@ def _as_floats(found: Any) -> Array:
 
 
 def _without_inf(values: Array) -> Array:
-    start = clean_from(values)
-    if start >= 0:
-        drop_inf(values[start:])
-    else:
+    if not all_finite(values[first_present(values) :]):
         values[np.isinf(values)] = np.nan
     return values
 

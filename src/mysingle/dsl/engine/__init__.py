@@ -1,0 +1,1 @@
+"""The engine: programs over whole columns, bar by bar, as streams and in sweeps."""

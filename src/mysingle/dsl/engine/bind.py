@@ -1,0 +1,98 @@
+"""Parameters meet their declarations: everything a caller passes is checked, and nothing reaches a namespace."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mysingle.dsl.errors import DSLParameterError
+from mysingle.dsl.ir.kinds import Const, Kind
+from mysingle.dsl.ir.program import ParamSpec, Program
+from mysingle.dsl.limits import LIMITS
+
+__all__ = ["bind", "columns_wanted"]
+
+
+def bind(program: Program, params: Mapping[str, Any] | None, *, is_lenient: bool = False) -> dict[str, Const]:
+    """
+    Give the value of every parameter.
+
+    Args:
+        program: a verified program.
+        params: what the caller passes.
+        is_lenient: ignore unknown names, as older callers expect.
+
+    Raises:
+        DSLParameterError: a required one is missing, an unknown one given, or a value refused.
+    """
+    given = dict(params or {})
+    specs = {spec.name: spec for spec in program.params}
+    unknown = sorted(set(given) - set(specs))
+    if unknown and not is_lenient:
+        known = ", ".join(specs) or "none"
+        raise DSLParameterError(f"Unknown parameter {unknown[0]!r}; this strategy has: {known}")
+    return {name: _value(spec, given) for name, spec in specs.items()}
+
+
+def columns_wanted(program: Program, params: Mapping[str, Any] | None, columns: Sequence[str]) -> tuple[str, ...]:
+    """Give the bare names that the caller does not pass and the data has: the program must be compiled with them."""
+    given = set(params or {})
+    return tuple(spec.name for spec in program.params if spec.implicit and spec.name not in given and spec.name in columns)
+
+
+def _value(spec: ParamSpec, given: Mapping[str, Any]) -> Const:
+    if spec.name not in given:
+        if spec.required:
+            raise DSLParameterError(f"Parameter {spec.name!r} is required: pass it, or give it a default")
+        return spec.default
+    value = given[spec.name]
+    if value is None:
+        if spec.nullable or (not spec.required and spec.default is None):
+            return None
+        raise DSLParameterError(f"Parameter {spec.name!r} must not be None")
+    return _checked(spec, _plain(spec, value))
+
+
+def _plain(spec: ParamSpec, value: Any) -> float | int | bool | str:
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()  # a number of numpy
+    if isinstance(value, bool):
+        if spec.kind is Kind.BOOL or spec.implicit:
+            return value
+        raise _wrong(spec, value)
+    if isinstance(value, int | float):
+        return _number(spec, value)
+    if isinstance(value, str) and spec.kind is Kind.STR and len(value) <= LIMITS.string:
+        return value
+    raise _wrong(spec, value)
+
+
+def _number(spec: ParamSpec, value: float) -> float | int:
+    if not math.isfinite(value) or abs(value) > (LIMITS.integer if isinstance(value, int) else math.inf):
+        raise DSLParameterError(f"Parameter {spec.name!r} must be a finite number")
+    if spec.kind is Kind.FLOAT:
+        return value if spec.implicit else float(value)
+    if spec.kind is Kind.INT and float(value).is_integer():
+        return int(value)
+    raise _wrong(spec, value)
+
+
+def _wrong(spec: ParamSpec, value: Any) -> DSLParameterError:
+    return DSLParameterError(f"Parameter {spec.name!r} must be {spec.kind.value}, got {type(value).__name__}")
+
+
+def _checked(spec: ParamSpec, value: Any) -> Const:
+    if spec.options and value not in spec.options:
+        raise DSLParameterError(f"Parameter {spec.name!r} must be one of {list(spec.options)}")
+    if isinstance(value, bool | str):
+        return value
+    low, high = spec.minimum, spec.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise DSLParameterError(f"Parameter {spec.name!r} must be between {low} and {high}, got {value}")
+    if spec.step and not _on_grid(value - (low or 0), spec.step):
+        raise DSLParameterError(f"Parameter {spec.name!r} must be a multiple of {spec.step} from {low or 0}, got {value}")
+    return value  # type: ignore[no-any-return]  # narrowed to a number above
+
+
+def _on_grid(distance: float, step: float) -> bool:
+    steps = distance / step
+    return abs(steps - round(steps)) <= 1e-9 * max(abs(steps), 1.0)

@@ -1,0 +1,307 @@
+"""The vector engine: one operation after the other over whole columns, memory freed after the last use."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+
+from mysingle.dsl.engine.align import Aligner
+from mysingle.dsl.engine.budget import Budget
+from mysingle.dsl.engine.clock import CLOCK_FIELDS, clock_columns
+from mysingle.dsl.engine.frames import Frame
+from mysingle.dsl.engine.plan import REGION, Plan, numbers_of, series_count
+from mysingle.dsl.errors import DSLError, DSLExecutionError
+from mysingle.dsl.ir.kinds import Const, Kind, Phase
+from mysingle.dsl.ir.ops import OPS
+from mysingle.dsl.ir.program import Node
+from mysingle.dsl.ir.scalars import SCALARS, TOLERANT
+from mysingle.dsl.kernels.floats import strict_floats
+from mysingle.dsl.kernels.pointwise import POINTWISE
+from mysingle.dsl.kernels.registry import kernel
+
+__all__ = ["RunRegion", "VectorCode", "VectorRun", "as_scalar"]
+
+RunRegion: TypeAlias = "Callable[[VectorRun], Mapping[int, Any]]"
+Compute: TypeAlias = "Callable[[VectorRun], Any]"
+_SPARE: Final = 8
+_ALIASES: Final = frozenset({"get", "shift", "broadcast", "align", "col", "tf_col", "to_float"})
+_ALLOCATING: Final = frozenset({"where", "fillna", "to_float", "to_bool"})
+
+
+def as_scalar(value: Const) -> Const:
+    """Give a bind-time value as kernels take it: na is nan."""
+    return np.nan if value is None else value
+
+
+class Instruction(NamedTuple):
+    """One step of a run: what is computed, and whose memory is free afterwards (True: it may be written again)."""
+
+    index: int
+    compute: Compute
+    frees: tuple[tuple[int, bool], ...]
+
+
+class VectorCode:
+    """A plan made ready for runs: it knows each value's last use, and holds no data."""
+
+    def __init__(self, plan: Plan, kept: Sequence[int]) -> None:
+        self.plan = plan
+        self.slots: list[Any] = [None] * len(plan.program.nodes)
+        for index, value in plan.scalars.items():
+            self.slots[index] = as_scalar(value)
+        self._arrays: set[int] = set()
+        computes = [(index, self._compile(index)) for index in plan.order]
+        frees = _last_uses(plan, kept)
+        shared = _shared(plan)
+        self.instructions = tuple(
+            Instruction(index, compute, tuple((free, free not in shared) for free in frees.get(index, ())))
+            for index, compute in computes
+        )
+        self.position = {instruction.index: at for at, instruction in enumerate(self.instructions)}
+        self._region = frozenset(plan.region.nodes if plan.region else ())
+
+    def until(self, target: int) -> int:
+        """Give how many instructions a value needs."""
+        if target in self._region:
+            target = REGION
+        return self.position[target] + 1 if target in self.position else 0
+
+    def _compile(self, index: int) -> Compute:
+        if index == REGION:
+            assert self.plan.region is not None
+            self._arrays.update(self.plan.region.nodes)
+            return _run_region
+        node = self.plan.program.nodes[index]
+        if node.phase is Phase.RUN:
+            return self._once(node)
+        if node.op in POINTWISE and not any(self.plan.target(arg) in self._arrays for arg in node.args):
+            return self._one_value(node)
+        self._arrays.add(index)
+        if node.op in POINTWISE:
+            return self._pointwise(node)
+        special = _SPECIALS.get(node.op)
+        if special is not None:
+            return lambda run: special(run, node)
+        return self._kernel(node)
+
+    def _once(self, node: Node) -> Compute:
+        """A value that is the same for the whole run."""
+        if node.op == "n_bars":
+            return lambda run: run.frame.size
+        if node.op not in SCALARS:
+            return self._kernel(node)
+        function = TOLERANT.get(node.op) or SCALARS[node.op]
+        places = [self.plan.target(arg) for arg in node.args]
+        return lambda run: as_scalar(function(*(_none_for_na(run.slots[place]) for place in places)))
+
+    def _one_value(self, node: Node) -> Compute:
+        """A series of one value: every operand is a taken branch that is a number."""
+        places, number = [self.plan.target(arg) for arg in node.args], POINTWISE[node.op].number
+        return lambda run: number(*(run.slots[place] for place in places))
+
+    def _pointwise(self, node: Node) -> Compute:
+        op, kind = POINTWISE[node.op], "b" if POINTWISE[node.op].is_logical else "f"
+        columns, places = op.columns, tuple(self.plan.target(arg) for arg in node.args)
+        grid = node.grid
+        if node.op in _ALLOCATING:
+            return lambda run: columns(*[run.slots[place] for place in places])
+        if len(places) == 2:
+            a, b = places
+            return lambda run: columns(run.slots[a], run.slots[b], out=run.spare(kind, grid))
+        return lambda run: columns(*[run.slots[place] for place in places], out=run.spare(kind, grid))
+
+    def _kernel(self, node: Node) -> Compute:
+        op = OPS[node.op]
+        columns, numbers = kernel(op.kernel).columns, numbers_of(self.plan, node)
+        series = node.args[: series_count(op)]
+        places = tuple(self.plan.target(arg) for arg in series)
+        if all(place in self._arrays for place in places):
+            return lambda run: columns([run.slots[place] for place in places], numbers, run.budget.charge)
+        return lambda run: columns([run.series(arg) for arg in series], numbers, run.budget.charge)
+
+
+def _run_region(run: "VectorRun") -> Any:
+    assert run.region is not None
+    for index, values in run.region(run).items():
+        run.slots[index] = values
+
+
+def _none_for_na(value: Any) -> Const:
+    return None if value != value else value
+
+
+def _last_uses(plan: Plan, kept: Sequence[int]) -> dict[int, list[int]]:
+    """Give, for each instruction, the values that nobody needs after it."""
+    nodes = plan.program.nodes
+    staying = {plan.target(index) for index in (*kept, *_region_feeds(plan))} | set(plan.scalars)
+    last: dict[int, int] = {}
+    for index in plan.order:
+        if index != REGION:
+            last.update((plan.target(arg), index) for arg in nodes[index].args)
+    frees: dict[int, list[int]] = {}
+    for value, index in last.items():
+        if value not in staying:
+            frees.setdefault(index, []).append(value)
+    return frees
+
+
+def _region_feeds(plan: Plan) -> list[int]:
+    """Everything that the bar region may read is kept."""
+    if plan.region is None:
+        return []
+    nodes = plan.program.nodes
+    found = [arg for index in plan.region.nodes for arg in nodes[index].args] + list(plan.region.nodes)
+    for state in plan.program.states:
+        found += [state.init, state.update]
+    for order in plan.program.orders:
+        found += [i for i in (order.mask, order.qty, order.limit, order.stop, order.qty_percent) if i >= 0]
+    return found
+
+
+def _shared(plan: Plan) -> frozenset[int]:
+    # Arrays that another node may hold as its own value are never written again.
+    nodes, found = plan.program.nodes, set()
+    for index in plan.order:
+        if index == REGION:
+            continue
+        node = nodes[index]
+        if node.op in _ALIASES or node.phase is not Phase.SERIES or node.kind is Kind.RECORD:
+            found.add(index)
+            found.update(plan.target(arg) for arg in node.args)
+        elif node.op not in POINTWISE and not OPS[node.op].kernel:
+            found.add(index)
+    return frozenset(found)
+
+
+class VectorRun:
+    """One run of a plan over a frame."""
+
+    def __init__(self, code: VectorCode, frame: Frame, budget: Budget, region: "RunRegion | None" = None) -> None:
+        self.code, self.plan, self.frame, self.budget, self.region = code, code.plan, frame, budget, region
+        self.slots = code.slots.copy()
+        self._spare: dict[str, list[Any]] = {"f": [], "b": []}
+        self.counted = 0
+        self._aligner: Aligner | None = None
+
+    def advance(self, root: int) -> Any:
+        """Compute as far as a root needs, and give its value."""
+        target = self.plan.target(root)
+        until = self.code.until(target)
+        if self.counted < until:
+            with strict_floats():
+                self._go(until)
+        return self.slots[target]
+
+    def _go(self, until: int) -> None:
+        slots, check = self.slots, self.budget.check
+        for instruction in self.code.instructions[self.counted : until]:
+            check()
+            index, compute, frees = instruction
+            try:
+                found = compute(self)
+            except DSLError:
+                raise
+            except Exception as error:
+                raise self._failure(index) from error
+            if index != REGION:
+                slots[index] = found
+            for free, is_own in frees:
+                value, slots[free] = slots[free], None
+                if is_own:
+                    self._recycle(value)
+        self.counted = until
+
+    def _recycle(self, value: Any) -> None:
+        if isinstance(value, np.ndarray) and value.size == self.frame.size and value.flags.owndata:
+            spare = self._spare["b" if value.dtype == np.bool_ else "f"]
+            if len(spare) < _SPARE:
+                spare.append(value)
+
+    def spare(self, kind: str, grid: int) -> Any:
+        """Give an array to write into."""
+        if grid:
+            return np.empty(self.aligner.size(grid), dtype=np.float64 if kind == "f" else np.bool_)
+        spare = self._spare[kind]
+        return spare.pop() if spare else np.empty(self.frame.size, dtype=np.float64 if kind == "f" else np.bool_)
+
+    def _failure(self, index: int) -> DSLExecutionError:
+        line = self.plan.program.locs[index][0] if index != REGION else 0
+        name = self.plan.program.nodes[index].op if index != REGION else "state"
+        return DSLExecutionError(f"The operation {name!r} failed on this data", line=line or None)
+
+    def series(self, index: int) -> Any:
+        """Give a node's value as an array on its grid."""
+        value = self.slots[self.plan.target(index)]
+        if isinstance(value, np.ndarray | tuple):
+            return value
+        node = self.plan.program.nodes[index]
+        size = self.frame.size if node.grid == 0 else self.aligner.size(node.grid)
+        return np.full(size, value, dtype=np.bool_ if isinstance(value, bool) else np.float64)
+
+    @property
+    def aligner(self) -> Aligner:
+        """The map between the bars of the data and the higher timeframes."""
+        if self._aligner is None:
+            self._aligner = Aligner(self.frame, self.plan.program.grids)
+        return self._aligner
+
+
+def _column(run: VectorRun, node: Node) -> Any:
+    return run.frame.columns[str(node.imm[0])]
+
+
+def _clock(run: VectorRun, node: Node) -> Any:
+    return clock_columns(node.op, run.frame.time, run.frame.zone)
+
+
+def _new_bar(run: VectorRun, _: Node) -> Any:
+    return np.ones(run.frame.size, dtype=np.bool_)
+
+
+def _bar_index(run: VectorRun, _: Node) -> Any:
+    return np.arange(run.frame.size, dtype=np.float64)
+
+
+def _get(run: VectorRun, node: Node) -> Any:
+    record = run.plan.program.nodes[run.plan.target(node.args[0])]
+    at = node.imm[0]
+    place = OPS[record.op].output_index(at) if isinstance(at, str) else int(at or 0)
+    return run.slots[run.plan.target(node.args[0])][place]
+
+
+def _isin(run: VectorRun, node: Node) -> Any:
+    values = [run.slots[run.plan.target(arg)] for arg in node.args[1:]]
+    found = np.zeros(run.frame.size, dtype=np.bool_)
+    series = run.series(node.args[0])
+    for value in values:
+        found |= series == value
+    return found
+
+
+def _broadcast(run: VectorRun, node: Node) -> Any:
+    value = run.slots[run.plan.target(node.args[0])]
+    if isinstance(value, np.ndarray):
+        return value
+    return np.full(run.frame.size, value, dtype=np.bool_ if node.kind is Kind.BOOL else np.float64)
+
+
+def _align(run: VectorRun, node: Node) -> Any:
+    return run.aligner.to_base(run.series(node.args[0]), run.plan.program.nodes[node.args[0]].grid)
+
+
+def _higher_column(run: VectorRun, node: Node) -> Any:
+    grid, column, how = node.imm
+    return run.aligner.column(int(grid or 0), str(column), str(how))
+
+
+_SPECIALS: Mapping[str, Callable[[VectorRun, Node], Any]] = {
+    "col": _column,
+    **dict.fromkeys(CLOCK_FIELDS, _clock),
+    "is_new_bar": _new_bar,
+    "bar_index": _bar_index,
+    "get": _get,
+    "isin_exact": _isin,
+    "broadcast": _broadcast,
+    "align": _align,
+    "tf_col": _higher_column,
+}
