@@ -30,7 +30,7 @@ FUNCTIONS: Final = (
     _f(3005, "RSI rsi", "series@close, period:W2=14", "Relative strength index (Wilder).", "상대강도지수."),
     _f(3006, "MACD macd", "series@close, fast:W2=12, slow:W2=26, signal:W=9",
        "Difference of two EMAs, its EMA, and the difference of both.", "MACD.", "macd signal histogram"),
-    _f(3007, "stdev std stddev", "series@close, window:W2", "Sample standard deviation (ddof 1).", "표준편차 (ddof 1)."),
+    _f(3007, "stdev std stddev", "series@close, window:W2", "Sample standard deviation (ddof 1).", "표준편차."),
     _f(3008, "bbands", "series@close, window:W2=20, num_std:F=2.0", "Bollinger bands (ddof 0).", "볼린저 밴드.",
        "upper middle lower"),
     _f(3009, "atr ATR", f"{_HLC}, window:W=14", "Average true range (Wilder).", "평균 실제 범위."),

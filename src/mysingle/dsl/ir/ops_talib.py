@@ -328,7 +328,8 @@ def _candle(number: int, text: str) -> Op:
         kernel=f"talib.CDL{name}", names=(f"cdl{name.lower()}",), first=lambda _values: look_back,
         gas=Gas(2000, 6.0), na=NaPolicy.SEGMENT, flags=frozenset({Flag.CANDLE}),
         doc=f"TA-Lib candle {name}: above 0 bullish, below 0 bearish, 0 none.",
-        doc_ko=f"TA-Lib 캔들 패턴 {name}: 양수 상승, 음수 하락, 0 없음.", example=f"pattern.{name.lower()}().is_bullish",
+        doc_ko=f"TA-Lib 캔들 패턴 {name}: 양수 상승, 음수 하락, 0 없음.",
+        example=f"pattern.{name.lower()}().is_bullish",
     )  # fmt: skip
 
 

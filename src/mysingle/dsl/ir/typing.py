@@ -23,8 +23,8 @@ BROKER: Final = frozenset({
 })  # fmt: skip
 
 _SERIES: Final = frozenset({
-    "col", "time", "hour", "minute", "day_of_week", "is_regular_session", "is_open", "is_new_bar", "bar_index", "broker",
-    "state", "tf_col", "align", "broadcast",
+    "col", "time", "hour", "minute", "day_of_week", "is_regular_session", "is_open", "is_new_bar", "bar_index",
+    "broker", "state", "tf_col", "align", "broadcast",
 })  # fmt: skip
 
 

@@ -1,0 +1,98 @@
+"""How far into the future each value looks, and what of that reaches a result."""
+
+from typing import NamedTuple
+
+from mysingle.dsl.ir.kinds import Const, Phase
+from mysingle.dsl.ir.ops import OPS
+from mysingle.dsl.ir.program import Node, Program
+
+__all__ = ["Finding", "find_lookahead", "leads", "values_of"]
+
+
+class Finding(NamedTuple):
+    """A place of the source whose value needs bars of the future, and what it reaches."""
+
+    line: int
+    column: int
+    lead: float
+    op: str
+    reaches: str
+    """result, order, alert, state, plot or guard; the first four are refused in strict mode."""
+
+    @property
+    def is_harmful(self) -> bool:
+        """Whether a decision depends on it."""
+        return self.reaches in {"result", "order", "alert", "state"}
+
+    @property
+    def message(self) -> str:
+        """What a person reads."""
+        bars = "the whole data" if self.lead == float("inf") else f"{int(self.lead)} bars of the future"
+        return f"'{self.op}' needs {bars} and reaches {self.reaches}"
+
+
+def values_of(
+    nodes: tuple[Node, ...] | list[Node], node: Node, known: dict[str, Const] | None = None
+) -> tuple[Const, ...]:
+    """Return the arguments as numbers where they are constants or known parameters, None for all others."""
+    return tuple(_value(nodes, arg, known or {}) for arg in node.args)
+
+
+def _value(nodes: tuple[Node, ...] | list[Node], index: int, known: dict[str, Const]) -> Const:
+    node = nodes[index]
+    if node.op == "const":
+        return node.imm[0]
+    return known.get(str(node.imm[0])) if node.op == "param" else None
+
+
+def leads(program: Program) -> tuple[float, ...]:
+    """Return how many bars each node looks ahead: the maximum along its arguments; nothing cancels."""
+    found: list[float] = []
+    for node in program.nodes:
+        own = max(OPS[node.op].lead(values_of(program.nodes, node)), 0)
+        found.append(max([own, *(found[arg] for arg in node.args)]))
+    return tuple(found)
+
+
+def find_lookahead(program: Program) -> tuple[Finding, ...]:
+    """Return the causes of look-ahead, each once for the worst thing that it reaches."""
+    lead = leads(program)
+    if not any(lead):
+        return ()
+    worst: dict[int, str] = {}
+    for reaches, roots in _reached(program):
+        for cause in _causes(program, roots, lead):
+            worst.setdefault(cause, reaches)
+    return tuple(
+        Finding(*program.locs[i], lead[i], program.nodes[i].op, worst[i])
+        for i in sorted(worst, key=lambda item: program.locs[item])
+    )
+
+
+def _reached(program: Program) -> list[tuple[str, list[int]]]:
+    orders = [i for order in program.orders
+              for i in (order.mask, order.qty, order.limit, order.stop, order.qty_percent) if i >= 0]  # fmt: skip
+    return [
+        ("result", [output.node for output in program.outputs]),
+        ("order", orders),
+        ("alert", [alert.mask for alert in program.alerts]),
+        ("state", [i for state in program.states for i in (state.update, state.init)]),
+        ("plot", [i for plot in program.plots for i in (plot.node, plot.mask) if i >= 0]),
+        ("guard", [guard.mask for guard in program.guards]),
+    ]
+
+
+def _causes(program: Program, roots: list[int], lead: tuple[float, ...]) -> set[int]:
+    """Return the nodes at which a lead begins."""
+    found, seen, stack = set(), set(roots), list(roots)
+    while stack:
+        index = stack.pop()
+        if not lead[index]:
+            continue
+        node = program.nodes[index]
+        if OPS[node.op].lead(values_of(program.nodes, node)) > 0 or (node.phase is Phase.RUN and not node.args):
+            found.add(index)
+        fresh = [arg for arg in node.args if arg not in seen]
+        seen.update(fresh)
+        stack += fresh
+    return found

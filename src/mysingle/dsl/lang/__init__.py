@@ -1,0 +1,1 @@
+"""From source text to a program: each pass sees only the passes before it, and no text becomes Python code."""

@@ -1,0 +1,429 @@
+"""The value of an expression: one visit per node, each visit counted."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from mysingle.dsl.ir.kinds import Kind, Phase
+from mysingle.dsl.ir.ops import OPS, Arg
+from mysingle.dsl.ir.row import parse_args
+from mysingle.dsl.lang import nodes as n
+from mysingle.dsl.lang.check import as_bool, as_node, as_number, bind, bound, describe
+from mysingle.dsl.lang.context import Context
+from mysingle.dsl.lang.diagnostics import Refusal
+from mysingle.dsl.lang.effects import EFFECTS
+from mysingle.dsl.lang.library import Maker, call_row
+from mysingle.dsl.lang.methods import EWM_METHODS, EXPANDING_METHODS, ROLLING_METHODS, SERIES_METHODS
+from mysingle.dsl.lang.numeric import NUMERIC
+from mysingle.dsl.lang.operators import arithmetic, compare, logical, negate
+from mysingle.dsl.lang.resolve import data_column, resolve_attribute, resolve_name, series_of
+from mysingle.dsl.lang.source import Span
+from mysingle.dsl.lang.states import older_leaf, read_store
+from mysingle.dsl.lang.tables import INDICATOR_NAMES, OHLCV, PATTERN_NAMES
+from mysingle.dsl.lang.values import (
+    BarVariable,
+    Builtin,
+    CallSite,
+    DictValue,
+    Frame,
+    ListValue,
+    Located,
+    Namespace,
+    Record,
+    Ref,
+    Timeframe,
+    UserFunction,
+    Value,
+)
+from mysingle.dsl.limits import LIMITS
+
+__all__ = ["evaluate", "iterate"]
+
+_METHODS: Final = {
+    "series": SERIES_METHODS, "rolling": ROLLING_METHODS, "ewm": EWM_METHODS, "expanding": EXPANDING_METHODS,
+}  # fmt: skip
+_OLDEST_STATE: Final = 16
+
+
+def evaluate(ctx: Context, node: n.Expr) -> Value:
+    """Return the value of an expression."""
+    ctx.spend(node.span)
+    return _RULES[type(node)](ctx, node)
+
+
+def _literal(ctx: Context, node: n.Literal) -> Value:
+    return Ref(ctx.const(node.value))
+
+
+def _name(ctx: Context, node: n.Name) -> Value:
+    return resolve_name(ctx, node.id, node.span)
+
+
+def _binary(ctx: Context, node: n.Binary) -> Value:
+    left = evaluate(ctx, node.left)
+    return arithmetic(ctx, node.op, left, evaluate(ctx, node.right), node.span)
+
+
+def _unary(ctx: Context, node: n.Unary) -> Value:
+    return negate(ctx, node.op, evaluate(ctx, node.operand), node.span)
+
+
+def _logical(ctx: Context, node: n.Logical) -> Value:
+    found = evaluate(ctx, node.values[0])
+    for item in node.values[1:]:
+        found = logical(ctx, node.op, found, evaluate(ctx, item), node.span)
+    return found
+
+
+def _chain(ctx: Context, node: n.Chain) -> Value:
+    left = evaluate(ctx, node.left)
+    found: int | None = None
+    for op, item in zip(node.ops, node.rights, strict=True):
+        right = evaluate(ctx, item)
+        one = compare(ctx, op, left, right, node.span)
+        found = one if found is None else ctx.emit(node.span, "and", found, one)
+        left = right
+    assert found is not None
+    return Ref(found)
+
+
+def _conditional(ctx: Context, node: n.Conditional) -> Value:
+    cond = as_bool(ctx, evaluate(ctx, node.test), node.test.span)
+    if ctx.is_const(cond):
+        return evaluate(ctx, node.body if ctx.value_of(cond) else node.orelse)
+    with ctx.under(node.span, cond):
+        body = evaluate(ctx, node.body)
+    with ctx.under(node.span, ctx.emit(node.span, "not", cond)):
+        orelse = evaluate(ctx, node.orelse)
+    left, right = as_node(ctx, body, node.body.span), as_node(ctx, orelse, node.orelse.span)
+    return Ref(ctx.choose(node.span, cond, left, right))
+
+
+def _sequence(ctx: Context, node: n.Sequence) -> Value:
+    return ListValue(tuple(evaluate(ctx, item) for item in node.items), node.is_tuple)
+
+
+def _mapping(ctx: Context, node: n.Mapping) -> Value:
+    entries = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        found = evaluate(ctx, key)
+        if not ctx.is_const(found):
+            raise ctx.refuse("constant_key", key.span)
+        entries[ctx.value_of(found)] = evaluate(ctx, value)
+    return DictValue(entries)
+
+
+def _comprehension(ctx: Context, node: n.Comprehension) -> Value:
+    found = []
+    before = dict(ctx.scope)
+    for item in iterate(ctx, evaluate(ctx, node.values), node.values.span):
+        ctx.spend_statement(node.span)
+        for name, value in _unpacked(ctx, node.names, item, node.span).items():
+            ctx.scope[name] = value
+        tests = [evaluate(ctx, condition) for condition in node.conditions]
+        if not all(ctx.is_const(test) for test in tests):
+            raise ctx.refuse("comprehension_form", node.span)
+        if all(ctx.value_of(test) for test in tests):
+            found.append(evaluate(ctx, node.element))
+    ctx.scope = before
+    return ListValue(tuple(found))
+
+
+def _unpacked(ctx: Context, names: tuple[str, ...], item: Value, span: Span) -> dict[str, Value]:
+    if len(names) == 1:
+        return {names[0]: item}
+    if not isinstance(item, ListValue) or len(item.items) != len(names):
+        raise ctx.refuse("unpack", span, count=len(names))
+    return dict(zip(names, item.items, strict=True))
+
+
+def iterate(ctx: Context, value: Value, span: Span) -> tuple[Value, ...]:
+    """Return the members of a compile-time collection."""
+    if isinstance(value, ListValue):
+        items: tuple[Value, ...] = value.items
+    elif isinstance(value, DictValue):
+        items = tuple(Ref(ctx.const(key)) for key in value.entries)
+    else:
+        raise ctx.refuse("iterate", span, found=describe(ctx, value))
+    if len(items) > LIMITS.unroll:
+        raise ctx.refuse("limit", span, limit="iterations of a loop", value=LIMITS.unroll, actual=len(items))
+    return items
+
+
+def _attribute(ctx: Context, node: n.Attribute) -> Value:
+    return resolve_attribute(ctx, evaluate(ctx, node.value), node)
+
+
+# subscripts
+
+
+def _index(ctx: Context, node: n.Index) -> Value:
+    value = evaluate(ctx, node.value)
+    index = evaluate(ctx, node.key)
+    rule = _ITEMS.get(type(value))
+    if rule is None:
+        raise ctx.refuse("wanted", node.span, wanted="a series, record or list", found=describe(ctx, value))
+    return rule(ctx, value, index, node)
+
+
+def _entry(ctx: Context, value: DictValue, index: Value, node: n.Index) -> Value:
+    key = ctx.value_of(index)
+    if not ctx.is_const(index) or key not in value.entries:
+        raise ctx.refuse("unknown_key", node.key.span, missing=key, names=", ".join(map(str, value.entries)))
+    return value.entries[key]
+
+
+def _timeframe_item(ctx: Context, value: Timeframe, index: Value, node: n.Index) -> Value:
+    name = str(ctx.value_of(index))
+    return resolve_attribute(ctx, value, n.Attribute(node.value, name, node.span, node.key.span))
+
+
+def _namespace_item(ctx: Context, value: Namespace, index: Value, node: n.Index) -> Value:
+    key = ctx.value_of(index)
+    if not isinstance(key, str):
+        raise ctx.refuse("constant_key", node.key.span)
+    if value.name in {"data", "input"}:
+        return data_column(ctx, _column_key(ctx, key, node), node.span)
+    if value.name == "params":
+        ctx.params.need(key, implicit=False)
+        return Ref(ctx.parameter(key))
+    raise ctx.refuse("no_subscript", node.span, name=value.name)
+
+
+def _column_key(ctx: Context, key: str, node: n.Index) -> str:
+    if not key.isidentifier() or key.startswith("_") or len(key) > LIMITS.identifier:
+        raise ctx.refuse("column_name", node.key.span, name=key[:64])
+    return key
+
+
+def _field(ctx: Context, value: Record | Frame, index: Value, node: n.Index) -> Value:
+    key = ctx.value_of(index)
+    names = list(value.fields)
+    if isinstance(key, int) and not isinstance(key, bool) and -len(names) <= key < len(names):
+        return value.fields[names[key]]
+    if key not in value.fields:
+        raise ctx.refuse("unknown_key", node.key.span, missing=key, names=", ".join(names))
+    return value.fields[str(key)]
+
+
+def _list_item(ctx: Context, value: ListValue, index: Value, node: n.Index) -> Value:
+    key = ctx.value_of(index)
+    if not isinstance(key, int) or isinstance(key, bool) or not -len(value.items) <= key < len(value.items):
+        raise ctx.refuse("list_index", node.key.span, count=len(value.items))
+    return value.items[key]
+
+
+def _history(ctx: Context, value: Ref, index: Value, node: n.Index) -> Value:
+    """`x[k]`: the value k bars ago."""
+    value = series_of(ctx, value, node.span)
+    if isinstance(index, BarVariable):
+        return _at_bar(ctx, value, index, node)
+    if isinstance(index, Ref) and ctx.type(index.node).kind is Kind.STR:
+        raise ctx.refuse("no_subscript", node.span, name="a series")
+    if ctx.is_series(index):
+        raise ctx.refuse("mask_subscript", node.key.span)
+    if isinstance(node.value, n.Name) and node.value.id in ctx.state_of:
+        return _state_history(ctx, node.value.id, index, node)
+    site = CallSite("series.shift", value, (index,), {}, node.span, (node.key.span,), {})
+    return SERIES_METHODS["shift"].run(ctx, site, "x[k]")
+
+
+def _state_history(ctx: Context, name: str, index: Value, node: n.Index) -> Value:
+    back = ctx.value_of(index)
+    if not isinstance(back, int) or isinstance(back, bool) or back < 0 or back > _OLDEST_STATE:
+        raise ctx.refuse("state_history", node.key.span, most=_OLDEST_STATE)
+    if back == 0:
+        return ctx.scope.get(name) or ctx.module[name]
+    return Ref(older_leaf(ctx, ctx.state_of[name], back))
+
+
+def _located(ctx: Context, value: Located, index: Value, node: n.Index) -> Value:
+    if isinstance(index, BarVariable):
+        series = value.series
+        name = (
+            node.value.value.id if isinstance(node.value, n.Attribute) and isinstance(node.value.value, n.Name) else ""
+        )
+        return _at_bar(ctx, series, index, node, name)
+    position = ctx.value_of(index)
+    if not isinstance(position, int) or isinstance(position, bool):
+        key = "label" if isinstance(position, str) else "position"
+        raise ctx.refuse(key, node.key.span, name=value.name)
+    series_node = as_node(ctx, value.series, node.span)
+    return Ref(ctx.emit(node.span, "at", series_node, ctx.const(position)))
+
+
+def _at_bar(ctx: Context, value: Value, index: BarVariable, node: n.Index, name: str = "") -> Value:
+    if index.back < 0:
+        raise ctx.refuse("future_bar", node.key.span, ahead=-index.back)
+    if index.back == 0:
+        return value
+    loop = ctx.loop
+    if loop is not None and name in loop.assigned:
+        return Ref(older_leaf(ctx, loop.states[name], index.back))
+    series = as_node(ctx, value, node.span)
+    if ctx.type(series).phase < Phase.SERIES:
+        return value
+    return Ref(Maker(ctx, node.span).shift(series, ctx.const(index.back)))
+
+
+_ITEMS: Final[dict[type, Callable[[Context, Any, Value, n.Index], Value]]] = {
+    Namespace: _namespace_item, Record: _field, Frame: _field, ListValue: _list_item, DictValue: _entry,
+    Timeframe: _timeframe_item, Located: _located, Ref: _history,
+}  # fmt: skip
+
+
+# calls
+
+
+def _call(ctx: Context, node: n.Call) -> Value:
+    if isinstance(node.function, n.Name) and node.function.id == "input":
+        raise ctx.refuse("forbidden_name", node.function.span, name="input", construct="input",
+                         hint="declare a parameter: x = param.int(14)")  # fmt: skip
+    function = evaluate(ctx, node.function)
+    args = tuple(evaluate(ctx, item) for item in node.args)
+    keywords: dict[str, Value] = {}
+    for key, item, _ in node.keywords:
+        if key in keywords:
+            raise ctx.refuse("argument_twice", item.span, name="the call", argument=key)
+        keywords[key] = evaluate(ctx, item)
+    if isinstance(function, UserFunction):
+        assert ctx.inline is not None
+        return ctx.inline(ctx, function, args, keywords, node.span)
+    if isinstance(function, Namespace) and function.name.startswith("indicator."):
+        function = Builtin(function.name)
+    if not isinstance(function, Builtin):
+        raise _not_callable(ctx, node, function)
+    site = CallSite(
+        function.key, function.receiver, args, keywords, node.span, tuple(item.span for item in node.args),
+        {key: at for key, _, at in node.keywords},
+    )  # fmt: skip
+    return _dispatch(ctx, site, node)
+
+
+def _not_callable(ctx: Context, node: n.Call, value: Value) -> Refusal:
+    if isinstance(node.function, n.Name):
+        name = node.function.id
+        if name in OHLCV:
+            return ctx.refuse("forbidden_call", node.function.span, name=name, construct=name)
+        found = ctx.builder.nodes[value.node] if isinstance(value, Ref) else None
+        if found is not None and found.op == "param":
+            return ctx.refuse("unknown_function", node.function.span, name=name)
+    return ctx.refuse("not_callable", node.span, found=describe(ctx, value))
+
+
+def _dispatch(ctx: Context, site: CallSite, node: n.Call) -> Value:
+    family, _, rest = site.key.partition(".")
+    if family in _METHODS and site.receiver is not None:
+        return _METHODS[family][rest].run(ctx, site, rest)
+    if family == "indicator":
+        return _indicator(ctx, site, rest)
+    if family == "pattern":
+        return _pattern(ctx, site, rest)
+    if family == "dict":
+        return _dict_method(ctx, site, rest)
+    handler = NUMERIC.get(site.key) or EFFECTS.get(site.key)
+    if handler is not None:
+        return handler(ctx, site)
+    if site.key == "var":
+        return read_store(ctx, site)
+    return _function(ctx, site, node)
+
+
+def _function(ctx: Context, site: CallSite, node: n.Call) -> Value:
+    row = OPS[site.key]
+    title = node.function.id if isinstance(node.function, n.Name) else row.names[0]
+    args = row.args
+    if site.key in _CANDLES:
+        found = bound(ctx, site, title, args)
+        threshold, place = found.get("threshold", (None, site.span))
+        nodes = [ctx.const(0.1) if threshold is None else as_number(ctx, threshold, place)]
+        return call_row(ctx, site.key, nodes, site.span)
+    if site.key == "fn.ichimoku":
+        site = _older_ichimoku(ctx, site)
+    if site.key == "fn.combine_signals":
+        return _combine(ctx, site, title, args)
+    return call_row(ctx, site.key, bind(ctx, site, title, args), site.span)
+
+
+_CANDLES: Final = frozenset({"fn.DOJI", "fn.HAMMER", "fn.BULLISH_ENGULFING", "fn.BEARISH_ENGULFING"})
+
+
+def _older_ichimoku(ctx: Context, site: CallSite) -> CallSite:
+    """Accept the form without `close`: the third argument is a number."""
+    if len(site.args) >= 3 and not ctx.is_series(site.args[2]):
+        args = (*site.args[:2], Ref(ctx.column("close", site.span)), *site.args[2:])
+        return site._replace(args=args, places=(*site.places[:2], site.span, *site.places[2:]))
+    return site
+
+
+def _combine(ctx: Context, site: CallSite, title: str, args: tuple[Arg, ...]) -> Value:
+    if len(site.args) == 1 and isinstance(site.args[0], ListValue):
+        items = site.args[0].items
+        site = site._replace(args=items, places=(site.span,) * len(items))
+    return call_row(ctx, site.key, bind(ctx, site, title, args), site.span)
+
+
+def _indicator(ctx: Context, site: CallSite, rest: str) -> Value:
+    """`indicator.atr(14)`, `indicator.rsi.close(14)`, `indicator.ema.apply(x, 20)`."""
+    name, _, source = rest.partition(".")
+    row = OPS[INDICATOR_NAMES[name]]
+    columns = [arg for arg in row.args if arg.column]
+    filled: dict[str, Value] = {}
+    if source in OHLCV:
+        filled = {arg.name: Ref(ctx.column(arg.column if len(columns) > 1 else source, site.span)) for arg in columns}
+    elif source != "apply" and len(columns) > 1 and not (site.args and ctx.is_series(site.args[0])):
+        filled = {arg.name: Ref(ctx.column(arg.column, site.span)) for arg in columns}
+    filled = {key: value for key, value in filled.items() if key not in site.keywords}
+    given = tuple(filled[arg.name] for arg in columns if arg.name in filled) if filled else ()
+    site = site._replace(key=row.name, args=(*given, *site.args), places=(*(site.span for _ in given), *site.places))
+    title = f"indicator.{rest}"
+    if row.name == "fn.ichimoku":
+        site = _older_ichimoku(ctx, site)
+    return call_row(ctx, row.name, bind(ctx, site, title, row.args), site.span)
+
+
+def _pattern(ctx: Context, site: CallSite, name: str) -> Value:
+    target = PATTERN_NAMES[name]
+    own = {"pattern.doji": "fn.DOJI", "pattern.hammer": "fn.HAMMER"}
+    if target in own:
+        nodes = bind(ctx, site, f"pattern.{name}", parse_args("threshold:F=0.1" if name == "doji" else ""))
+        return call_row(ctx, own[target], nodes, site.span)
+    if target == "pattern.engulfing":
+        bind(ctx, site, f"pattern.{name}", ())
+        return Record({
+            "is_bullish": call_row(ctx, "fn.BULLISH_ENGULFING", [], site.span),
+            "is_bearish": call_row(ctx, "fn.BEARISH_ENGULFING", [], site.span),
+        })  # fmt: skip
+    row = OPS[target]
+    extra = tuple(arg for arg in row.args if not arg.column)
+    columns = [ctx.column(arg.column, site.span) for arg in row.args if arg.column]
+    found = ctx.emit(site.span, target, *columns, *bind(ctx, site, f"pattern.{name}", extra))
+    zero = ctx.const(0.0)
+    bullish, bearish = ctx.emit(site.span, "gt", found, zero), ctx.emit(site.span, "lt", found, zero)
+    if name == "morning_star":
+        return Ref(bullish)
+    return Record({"is_bullish": Ref(bullish), "is_bearish": Ref(bearish)})
+
+
+def _dict_method(ctx: Context, site: CallSite, name: str) -> Value:
+    value = site.receiver
+    assert isinstance(value, DictValue)
+    if name == "get":
+        found = bound(ctx, site, "get", parse_args("key:e, default:e=None"))
+        key, default = found["key"][0], found["default"][0]
+        wanted = None if key is None else ctx.value_of(key)
+        return value.entries.get(wanted) or default or Ref(ctx.const(None))
+    bind(ctx, site, name, ())
+    keys: list[Value] = [Ref(ctx.const(key)) for key in value.entries]
+    if name == "keys":
+        return ListValue(tuple(keys))
+    if name == "values":
+        return ListValue(tuple(value.entries.values()))
+    pairs = zip(keys, value.entries.values(), strict=True)
+    return ListValue(tuple(ListValue(pair, is_tuple=True) for pair in pairs))
+
+
+_RULES: Final[dict[type, Callable[[Context, Any], Value]]] = {
+    n.Literal: _literal, n.Name: _name, n.Binary: _binary, n.Unary: _unary, n.Logical: _logical, n.Chain: _chain,
+    n.Conditional: _conditional, n.Call: _call, n.Attribute: _attribute, n.Index: _index, n.Sequence: _sequence,
+    n.Mapping: _mapping, n.Comprehension: _comprehension,
+}  # fmt: skip

@@ -1,0 +1,131 @@
+"""What an expression is while the program is compiled: a node of the program, or something that exists only here."""
+
+from typing import NamedTuple, TypeAlias
+
+from mysingle.dsl.ir.kinds import Const
+from mysingle.dsl.lang import nodes as n
+from mysingle.dsl.lang.source import Span
+
+__all__ = [
+    "BarVariable", "Builtin", "CallSite", "DictValue", "Ewm", "Expanding", "Fill", "Frame", "ListValue", "Located",
+    "Namespace", "Record", "Ref", "Rolling", "Timeframe", "UserFunction", "Value",
+]  # fmt: skip
+
+
+class Ref(NamedTuple):
+    """A node: a scalar or a series."""
+
+    node: int
+
+
+class Record(NamedTuple):
+    """Named outputs of one function."""
+
+    fields: "dict[str, Value]"
+
+
+class ListValue(NamedTuple):
+    """A list or tuple; it exists at compile time only."""
+
+    items: "tuple[Value, ...]"
+    is_tuple: bool = False
+
+
+class DictValue(NamedTuple):
+    """A dict with constant keys."""
+
+    entries: "dict[Const, Value]"
+
+
+class Frame(NamedTuple):
+    """`pd.DataFrame({...})`: a result of several columns."""
+
+    fields: "dict[str, Value]"
+
+
+class Namespace(NamedTuple):
+    """A table of names, such as `data`, `np`, `indicator.rsi`."""
+
+    name: str
+
+
+class Builtin(NamedTuple):
+    """A function of the language, with the value it is a method of."""
+
+    key: str
+    receiver: "Value | None" = None
+
+
+class UserFunction(NamedTuple):
+    """A `def` with its evaluated defaults."""
+
+    node: n.Function
+    defaults: "tuple[Value | None, ...]"
+
+
+class Rolling(NamedTuple):
+    """`series.rolling(window)`."""
+
+    series: int
+    window: int
+    min_periods: int
+
+
+class Ewm(NamedTuple):
+    """`series.ewm(...)`."""
+
+    series: int
+    alpha: int
+    adjust: int
+    min_periods: int
+    ignore_na: int
+
+
+class Expanding(NamedTuple):
+    """`series.expanding()`."""
+
+    series: int
+    min_periods: int
+
+
+class Located(NamedTuple):
+    """`series.iloc`."""
+
+    series: "Value"
+    name: str
+
+
+class BarVariable(NamedTuple):
+    """The variable of a bar loop, less a constant."""
+
+    back: int
+
+
+class Fill(NamedTuple):
+    """`[value] * len(data)`."""
+
+    value: "Value"
+
+
+class Timeframe(NamedTuple):
+    """`timeframe("1D")`."""
+
+    grid: int
+
+
+Value: TypeAlias = (
+    Ref | Record | ListValue | DictValue | Frame | Namespace | Builtin | UserFunction | Rolling | Ewm | Expanding
+    | Located | BarVariable | Fill | Timeframe
+)  # fmt: skip
+
+
+class CallSite(NamedTuple):
+    """One call, its arguments evaluated."""
+
+    key: str
+    receiver: Value | None
+    args: tuple[Value, ...]
+    keywords: dict[str, Value]
+    span: Span
+    places: tuple[Span, ...]
+    keyword_places: dict[str, Span]
