@@ -7,6 +7,7 @@ from mysingle.dsl.ir.causality import values_of
 from mysingle.dsl.ir.kinds import Const, Phase
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Program
+from mysingle.dsl.ir.row import UNBOUNDED
 
 __all__ = ["WarmUp", "warm_up"]
 
@@ -57,6 +58,8 @@ def _walk(program: Program, known: dict[str, Const]) -> tuple[list[float], list[
         values = values_of(program.nodes, node, known)
         own = op.first(values)
         far = op.horizon(values) if op.horizon else own
+        if node.op == "align":
+            far = UNBOUNDED  # how many base bars a bucket has is known at run time only
         first.append(max((first[arg] for arg in inputs), default=0) + own)
         horizon.append(max((horizon[arg] for arg in inputs), default=0) + max(own, far))
     return first, horizon

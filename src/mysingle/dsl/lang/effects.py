@@ -64,7 +64,8 @@ def _order(action: str) -> Handler:
         if name and name not in {order.id for order in ctx.orders}:
             _check_ids(ctx, call)
         ctx.orders.append(Order(
-            action, name, ctx.on_base(ctx.mask()), direction, _text(ctx, found, "from_entry"), _number(ctx, found, "qty"),
+            action, name, ctx.on_base(ctx.mask()), direction, _text(ctx, found, "from_entry"),
+            _number(ctx, found, "qty"),
             _number(ctx, found, "limit"), _number(ctx, found, "stop"), _number(ctx, found, "qty_percent"),
             _text(ctx, found, "comment"), *_place(ctx, call),
         ))  # fmt: skip

@@ -1,0 +1,287 @@
+"""
+The container "MSLB": canonical msgpack with a MAC that binds it to one key of the store.
+
+    b"MSLB" | u8 container | u8 flags | u8 major | u8 minor | u8 kid_len, kid | u8 mac_len, mac
+    | u32 header_len, header | payload
+
+Nothing is parsed before the MAC is right; after it everything is checked by type and range (`verify`), and the header
+is computed again and compared.
+"""
+
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+import msgpack  # type: ignore[import-untyped]  # no stubs
+
+from mysingle.dsl.errors import DSLContainerError
+from mysingle.dsl.ir.causality import leads
+from mysingle.dsl.ir.gas import cost_of
+from mysingle.dsl.ir.kinds import Kind, Phase
+from mysingle.dsl.ir.ops import BY_ID, OPS, Flag, ops_fingerprint
+from mysingle.dsl.ir.program import (
+    Alert,
+    Grid,
+    Guard,
+    Named,
+    Node,
+    Order,
+    Output,
+    ParamSpec,
+    Plot,
+    Program,
+    State,
+)
+from mysingle.dsl.ir.reader import Reader
+from mysingle.dsl.ir.signing import Keyring, mac_input
+from mysingle.dsl.ir.verify import verify
+from mysingle.dsl.ir.warmup import warm_up
+from mysingle.dsl.limits import LIMITS
+
+__all__ = ["MAGIC", "decode", "encode", "payload_of", "program_hash"]
+
+MAGIC: Final = b"MSLB"
+_CONTAINER: Final = 1
+_KINDS: Final = tuple(Kind)
+_GAS_BARS: Final = 1_000
+_PROFILES: Final = frozenset({"standard", "mysingle-1"})
+_MODES: Final = frozenset({"strict", "research"})
+_LIMITS: Final = {
+    "max_str_len": 4_096, "max_array_len": 20_000, "max_map_len": 2_000, "max_bin_len": 64, "max_ext_len": 0,
+}  # fmt: skip
+
+
+def encode(program: Program, keyring: Keyring, key: str = "") -> bytes:
+    """Return the container of a program, signed for one key of the store; equal programs give equal bytes."""
+    payload = payload_of(program)
+    header = _header(program, payload)
+    prefix = MAGIC + bytes((_CONTAINER, 0, *program.lang))
+    kid = keyring.current
+    data = mac_input(prefix, kid.encode(), key.encode(), header, payload)
+    mac = keyring.sign(data, kid) if kid else b""
+    return b"".join((
+        prefix, bytes((len(kid.encode()),)), kid.encode(), bytes((len(mac),)), mac, len(header).to_bytes(4, "big"),
+        header, payload,
+    ))  # fmt: skip
+
+
+def decode(data: bytes, keyring: Keyring, key: str = "", expect_source_sha256: str | None = None) -> Program:
+    """
+    Return the verified program of a container.
+
+    Raises:
+        DSLContainerError: anything else than a container of this version, signed for this key, that passes the
+            verifier and, when given, was compiled from the expected source.
+    """
+    parts = _split(bytes(data), keyring, key)
+    try:
+        program = _program(parts)
+        verify(program)
+        expected = _header(program, parts.payload)
+    except DSLContainerError:
+        raise
+    except Exception as error:  # a verifier with a hole must not become a crash on demand
+        raise DSLContainerError("The container is malformed: compile again") from error
+    if expected != parts.header:
+        raise DSLContainerError("The container's header does not describe its program: compile again")
+    if expect_source_sha256 is not None and program.source_sha256 != expect_source_sha256:
+        raise DSLContainerError("The container belongs to another version of the source: compile again")
+    return program
+
+
+class _Parts(NamedTuple):
+    lang: tuple[int, int]
+    header: bytes
+    payload: bytes
+
+
+def _split(data: bytes, keyring: Keyring, key: str) -> _Parts:
+    if len(data) > LIMITS.container_bytes:
+        raise DSLContainerError(f"The container has {len(data)} bytes, the limit is {LIMITS.container_bytes}")
+    if data[:4] != MAGIC or len(data) < 14:
+        raise DSLContainerError("These bytes are no compiled strategy")
+    if data[4] != _CONTAINER or data[5] != 0:
+        raise DSLContainerError("The container is of another version: compile again")
+    kid, rest = _counted(data[8:], 1)
+    mac, rest = _counted(rest, 1)
+    header, payload = _counted(rest, 4)
+    try:
+        name = kid.decode("ascii")
+    except UnicodeDecodeError:
+        raise DSLContainerError("The container is malformed: compile again") from None
+    keyring.verify(mac_input(data[:8], kid, key.encode(), header, payload), name, mac)
+    if tuple(data[6:8]) != (1, 0):
+        raise DSLContainerError(f"The program needs language {data[6]}.{data[7]}, this is 1.0")
+    return _Parts((data[6], data[7]), header, payload)
+
+
+def _counted(data: bytes, width: int) -> tuple[bytes, bytes]:
+    size = int.from_bytes(data[:width], "big")
+    if len(data) < width + size:
+        raise DSLContainerError("The container is cut off: compile again")
+    return data[width : width + size], data[width + size :]
+
+
+def program_hash(program: Program) -> str:
+    """Return the hash of what is computed; source, mode and signature do not matter."""
+    return sha256(payload_of(program)).hexdigest()
+
+
+# writing
+
+
+def payload_of(program: Program) -> bytes:
+    """Return the canonical bytes of a program."""
+    return _pack([
+        [[OPS[node.op].id, _KINDS.index(node.kind), int(node.phase), node.grid, list(node.args), list(node.imm)]
+         for node in program.nodes],
+        _delta(program.locs),
+        [[spec.name, _KINDS.index(spec.kind), *spec[2:7], list(spec.options), *spec[8:]] for spec in program.params],
+        list(program.columns),
+        [list(grid) for grid in program.grids[1:]],
+        [[state.name, _KINDS.index(state.kind), state.init, state.update, state.title] for state in program.states],
+        program.shape,
+        [list(item) for item in program.outputs],
+        [list(item) for item in program.guards],
+        [list(item) for item in program.orders],
+        [list(item) for item in program.plots],
+        [list(item) for item in program.alerts],
+        [list(item) for item in program.names],
+    ])  # fmt: skip
+
+
+def _pack(value: Any) -> bytes:
+    packed: bytes = msgpack.packb(value, use_bin_type=True, strict_types=True)
+    return packed
+
+
+def _delta(locs: tuple[tuple[int, int], ...]) -> list[int]:
+    found, line = [], 0
+    for current, column in locs:
+        found += [current - line, column]
+        line = current
+    return found
+
+
+def _header(program: Program, payload: bytes) -> bytes:
+    warm = warm_up(program)
+    ops = {node.op for node in program.nodes}
+    return _pack({
+        "columns": list(program.columns),
+        "features": sorted(name for name, there in (
+            ("bar-region", bool(ops & {"state", "broker"})), ("mtf", len(program.grids) > 1),
+            ("orders", bool(program.orders)),
+        ) if there),
+        "gas": cost_of(program, _GAS_BARS).gas,
+        "lead": _finite(max(leads(program), default=0)),
+        "mode": program.mode,
+        "ops_fingerprint": ops_fingerprint(),
+        "params": [spec.name for spec in program.params],
+        "profile": program.profile,
+        "program_hash": sha256(payload).hexdigest(),
+        "source_sha256": program.source_sha256,
+        "warmup": [_finite(warm.first_valid), _finite(warm.converged)],
+    })  # fmt: skip
+
+
+def _finite(value: float) -> int:
+    return -1 if value == float("inf") else int(value)
+
+
+# reading
+
+
+def _program(parts: _Parts) -> Program:
+    header = Reader(_unpack(parts.header))
+    payload = Reader(_unpack(parts.payload))
+    (nodes, locs, params, columns, grids, states, shape, outputs, guards, orders, plots, alerts, names) = payload.items(
+        13
+    )
+    profile, mode = header.entry("profile").text(), header.entry("mode").text()
+    if profile not in _PROFILES or mode not in _MODES:
+        raise DSLContainerError("The container names an unknown profile or mode")
+    return Program(
+        nodes=tuple(_node(item) for item in nodes.items()),
+        locs=_locs(locs),
+        params=tuple(_param(item) for item in params.items()),
+        columns=tuple(item.text() for item in columns.items()),
+        grids=(Grid(1, ""), *(_grid(item) for item in grids.items())),
+        states=tuple(_state(item) for item in states.items()),
+        shape=shape.text(),
+        outputs=tuple(_record(item, Output, "si") for item in outputs.items()),
+        guards=tuple(_record(item, Guard, "issii") for item in guards.items()),
+        orders=tuple(_record(item, Order, "ssissiiiisii") for item in orders.items()),
+        plots=tuple(_record(item, Plot, "siissssfiii") for item in plots.items()),
+        alerts=tuple(_record(item, Alert, "issii") for item in alerts.items()),
+        names=tuple(_record(item, Named, "sii") for item in names.items()),
+        lang=parts.lang,
+        profile=profile,
+        mode=mode,
+        source_sha256=header.entry("source_sha256").text(),
+    )
+
+
+def _unpack(data: bytes) -> Any:
+    try:
+        return msgpack.unpackb(data, raw=False, strict_map_key=True, **_LIMITS)
+    except Exception as error:  # msgpack raises half a dozen kinds for bytes that are none
+        raise DSLContainerError("The container is malformed: compile again") from error
+
+
+def _node(item: Reader) -> Node:
+    number, kind, phase, grid, args, imm = item.items(6)
+    op = BY_ID.get(number.integer())
+    if op is None:
+        raise DSLContainerError("The program uses an operation that this version does not have: compile again")
+    if op.has(Flag.COMPOSITE):
+        raise DSLContainerError("The program contains a function instead of operations")
+    phases = phase.integer()
+    if not 0 <= phases <= Phase.SERIES:
+        raise DSLContainerError("The program has a value of an unknown phase")
+    return Node(op.name, _kind(kind), Phase(phases), grid.integer(), tuple(arg.integer() for arg in args.items()),
+                tuple(value.const() for value in imm.items()))  # fmt: skip
+
+
+def _kind(item: Reader) -> Kind:
+    index = item.integer()
+    if not 0 <= index < len(_KINDS):
+        raise DSLContainerError("The program has a value of an unknown kind")
+    return _KINDS[index]
+
+
+def _locs(item: Reader) -> tuple[tuple[int, int], ...]:
+    numbers = [part.integer() for part in item.items()]
+    found, line = [], 0
+    for delta, column in zip(numbers[::2], numbers[1::2], strict=True):
+        line += delta
+        found.append((line, column))
+    return tuple(found)
+
+
+def _param(item: Reader) -> ParamSpec:
+    parts = item.items(14)
+    numbers = [part.const() for part in parts[4:7]]
+    if any(isinstance(value, bool | str) for value in numbers):
+        raise DSLContainerError("A parameter's range is no number")
+    low, high, step = (value for value in numbers if not isinstance(value, str))
+    title, description, group, widget = (part.text() for part in parts[10:])
+    return ParamSpec(
+        parts[0].text(), _kind(parts[1]), parts[2].flag(), parts[3].const(), low, high, step,
+        tuple(value.const() for value in parts[7].items()), parts[8].flag(), parts[9].flag(), title, description,
+        group, widget,
+    )  # fmt: skip
+
+
+def _grid(item: Reader) -> Grid:
+    size, unit, developing = item.items(3)
+    return Grid(size.integer(), unit.text(), developing.flag())
+
+
+def _state(item: Reader) -> State:
+    name, kind, init, update, title = item.items(5)
+    return State(name.text(), _kind(kind), init.integer(), update.integer(), title.text())
+
+
+def _record(item: Reader, record: Any, shape: str) -> Any:
+    """Read a named tuple whose fields are texts (s), integers (i) and floats (f)."""
+    readers = {"s": Reader.text, "i": Reader.integer, "f": Reader.number}
+    return record(*(readers[letter](part) for letter, part in zip(shape, item.items(len(shape)), strict=True)))
