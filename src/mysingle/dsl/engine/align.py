@@ -19,21 +19,23 @@ _THURSDAY: Final = 3 * _DAY  # the epoch began three days after a Monday
 
 def bucket_of(grid: Grid, time: Array) -> Any:
     """Give the number of the bucket that each time lies in (UTC boundaries, weeks from Monday)."""
+    count, unit, _ = grid
     whole = time.astype(np.int64)
-    if grid.unit == "M":
+    if unit == "M":
         months = whole.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
-        return months // grid.count
-    offset = _THURSDAY if grid.unit == "W" else 0
-    return (whole + offset) // (_SPANS[grid.unit] * grid.count)
+        return months // count
+    offset = _THURSDAY if unit == "W" else 0
+    return (whole + offset) // (_SPANS[unit] * count)
 
 
 def bucket_close(grid: Grid, bucket: Any) -> Any:
     """Give the time at which each bucket ends."""
+    count, unit, _ = grid
     after = np.asarray(bucket, dtype=np.int64) + 1
-    if grid.unit == "M":
-        return (after * grid.count).astype("datetime64[M]").astype("datetime64[ms]").astype(np.int64)
-    offset = _THURSDAY if grid.unit == "W" else 0
-    return after * (_SPANS[grid.unit] * grid.count) - offset
+    if unit == "M":
+        return (after * count).astype("datetime64[M]").astype("datetime64[ms]").astype(np.int64)
+    offset = _THURSDAY if unit == "W" else 0
+    return after * (_SPANS[unit] * count) - offset
 
 
 class _Buckets:
@@ -42,16 +44,19 @@ class _Buckets:
     def __init__(self, grid: Grid, time: Array) -> None:
         self.grid = grid
         self.bucket = bucket_of(grid, time)
-        self.starts = np.flatnonzero(np.diff(self.bucket, prepend=self.bucket[:1] - 1)) if time.size else np.zeros(0, int)
+        self.starts = (
+            np.flatnonzero(np.diff(self.bucket, prepend=self.bucket[:1] - 1)) if time.size else np.zeros(0, int)
+        )
         interval = _interval(time)
-        if grid.unit in _SPANS and interval > _SPANS[grid.unit] * grid.count:
-            raise DSLDataError(f"The bars are longer than the timeframe {grid.count}{grid.unit}")
+        count, unit, _ = grid
+        if unit in _SPANS and interval > _SPANS[unit] * count:
+            raise DSLDataError(f"The bars are longer than the timeframe {count}{unit}")
         closes = bucket_close(grid, self.bucket[self.starts])
         self.visible = np.searchsorted(closes, time + interval, side="right") - 1
 
 
 def _interval(time: Array) -> float:
-    """A bar ends where the next one may begin: the smallest distance of two bars."""
+    """Give how long a bar is: the smallest distance of two bars."""
     return float(np.diff(time).min()) if time.size > 1 else 0.0
 
 
@@ -60,7 +65,9 @@ class Aligner:
 
     def __init__(self, frame: Frame, grids: Sequence[Grid]) -> None:
         if frame.time is None:
-            raise DSLDataError("A timeframe needs the time of the bars: give the data a DatetimeIndex or a column 'time'")
+            raise DSLDataError(
+                "A timeframe needs the time of the bars: give the data a DatetimeIndex or a column 'time'"
+            )
         self._frame, self._grids = frame, grids
         self._time: Array = frame.time
         self._found: dict[int, _Buckets] = {}
@@ -79,7 +86,8 @@ class Aligner:
         values, buckets = self._frame.columns[name], self._buckets(grid)
         if self._grids[grid].developing:
             return _running(values, buckets.starts, how)
-        return _AGGREGATES[how](values, buckets.starts)
+        found: Array = _AGGREGATES[how](values, buckets.starts)
+        return found
 
     def to_base(self, values: Any, grid: int) -> Any:
         """Give a series of the higher timeframe as the bars see it: closed buckets only."""
@@ -101,16 +109,16 @@ def _sum(values: Array, starts: Any) -> Array:
     return total
 
 
-def _mean(values: Array, starts: Any) -> Array:
+def _mean(values: Array, starts: Any) -> Any:
     count = np.add.reduceat((~np.isnan(values)).astype(np.float64), starts)
     return np.divide(_sum(values, starts), count, out=np.full(count.size, np.nan), where=count > 0)
 
 
-def _last(values: Array, starts: Any) -> Array:
+def _last(values: Array, starts: Any) -> Any:
     return values[np.append(starts[1:], values.size) - 1]
 
 
-_AGGREGATES: Mapping[str, Callable[[Array, Any], Array]] = {
+_AGGREGATES: Mapping[str, Callable[[Array, Any], Any]] = {
     "first": lambda values, starts: values[starts],
     "last": _last,
     "max": lambda values, starts: np.fmax.reduceat(values, starts),

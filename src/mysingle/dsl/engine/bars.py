@@ -38,7 +38,9 @@ class RegionCode:
         self.states = tuple(
             (self._state_place(at), self.place(state.update)) for at, state in enumerate(plan.program.states)
         )
-        self.orders = tuple(order for order in plan.program.orders) if broker is not None and self.region.has_broker else ()
+        self.orders = (
+            tuple(order for order in plan.program.orders) if broker is not None and self.region.has_broker else ()
+        )
 
     def place(self, index: int) -> int:
         """Give the register of a node."""
@@ -135,10 +137,12 @@ def point_step(op: str, target: int, places: Sequence[int]) -> Step:
 
 
 def order_nodes(order: Order) -> list[int]:
+    """Give the nodes that an order statement reads."""
     return [i for i in (order.mask, order.qty, order.limit, order.stop, order.qty_percent) if i >= 0]
 
 
 def state_number(plan: Plan, imm: Any) -> int:
+    """Give the place of a state among the states of the program."""
     if isinstance(imm, str):
         return next(at for at, state in enumerate(plan.program.states) if state.name == imm)
     return int(imm)
@@ -253,7 +257,7 @@ def _gt(t: int, a: int, b: int) -> Step:
     def step(r: Registers) -> None:
         x, y = r[a], r[b]
         # Nothing to settle when x is not even greater.
-        r[t] = x > y and x - y > TOLERANCE * (x if x >= -y else -y)
+        r[t] = x > y and x - y > TOLERANCE * (max(x, -y))
 
     return step
 
@@ -273,7 +277,7 @@ def run_region(run: VectorRun, broker: Broker | None) -> Mapping[int, Any]:
     code = RegionCode(run.plan, broker)
     size = run.frame.size
     columns = [run.series(index).tolist() for index in code.inputs]
-    wanted = [index for index in code.region.nodes]
+    wanted = list(code.region.nodes)
     rows = _loop(run, code, columns, itemgetter(*(code.place(index) for index in wanted), 0)) if size else []
     nodes = run.plan.program.nodes
     found = list(zip(*rows, strict=True)) if rows else [()] * (len(wanted) + 1)
@@ -283,7 +287,9 @@ def run_region(run: VectorRun, broker: Broker | None) -> Mapping[int, Any]:
     }
 
 
-def _loop(run: VectorRun, code: RegionCode, columns: Sequence[list[Any]], pick: Callable[[Registers], Any]) -> list[Any]:
+def _loop(
+    run: VectorRun, code: RegionCode, columns: Sequence[list[Any]], pick: Callable[[Registers], Any]
+) -> list[Any]:
     r, steps, states, count = code.registers, code.steps, code.states, len(columns)
     code.start(lambda index: _first(run, index))
     bars = _bars(columns, run.frame.size)

@@ -36,7 +36,9 @@ def bind(program: Program, params: Mapping[str, Any] | None, *, is_lenient: bool
 def columns_wanted(program: Program, params: Mapping[str, Any] | None, columns: Sequence[str]) -> tuple[str, ...]:
     """Give the bare names that the caller does not pass and the data has: the program must be compiled with them."""
     given = set(params or {})
-    return tuple(spec.name for spec in program.params if spec.implicit and spec.name not in given and spec.name in columns)
+    return tuple(
+        spec.name for spec in program.params if spec.implicit and spec.name not in given and spec.name in columns
+    )
 
 
 def _value(spec: ParamSpec, given: Mapping[str, Any]) -> Const:
@@ -89,7 +91,9 @@ def _checked(spec: ParamSpec, value: Any) -> Const:
     if (low is not None and value < low) or (high is not None and value > high):
         raise DSLParameterError(f"Parameter {spec.name!r} must be between {low} and {high}, got {value}")
     if spec.step and not _on_grid(value - (low or 0), spec.step):
-        raise DSLParameterError(f"Parameter {spec.name!r} must be a multiple of {spec.step} from {low or 0}, got {value}")
+        raise DSLParameterError(
+            f"Parameter {spec.name!r} must be a multiple of {spec.step} from {low or 0}, got {value}"
+        )
     return value  # type: ignore[no-any-return]  # narrowed to a number above
 
 

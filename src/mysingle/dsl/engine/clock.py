@@ -23,9 +23,7 @@ def clock_columns(field: str, time: Array | None, zone: str, session: tuple[int,
         DSLDataError: the data has no time.
     """
     if time is None:
-        raise DSLDataError(
-            "This strategy reads the time of the bars: give the data a DatetimeIndex or a column 'time'"
-        )
+        raise DSLDataError("This strategy reads the time of the bars: give the data a DatetimeIndex or a column 'time'")
     if field == "time":
         return time
     local = _local_minutes(time, zone)

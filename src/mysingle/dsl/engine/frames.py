@@ -66,9 +66,16 @@ def read_frame(data: Table, needed: Sequence[str]) -> Frame:
     size = _size(data, columns)
     time, zone = _time(data, names, size)
     return Frame(
-        columns=columns, size=size, source=_source(data), index=getattr(data, "index", None) if _is_pandas(data) else None,
-        time=time, zone=zone, attributes=dict(getattr(data, "attrs", None) or {}), warnings=tuple(warnings), originals=raw,
-    )  # fmt: skip
+        columns=columns,
+        size=size,
+        source=_source(data),
+        index=data.index if _is_pandas(data) else None,
+        time=time,
+        zone=zone,
+        attributes=dict(getattr(data, "attrs", None) or {}),
+        warnings=tuple(warnings),
+        originals=raw,
+    )
 
 
 def _is_pandas(data: Table) -> bool:
@@ -180,11 +187,11 @@ def write_series(frame: Frame, values: Any, name: str | None = None) -> Any:
         case "pandas":
             return pd.Series(values.copy(), index=frame.index, name=name)
         case "polars":
-            import polars as pl  # noqa: PLC0415  # the caller's library, not ours
+            import polars as pl  # the caller's library, not ours
 
             return pl.Series(name or "result", values)
         case "pyarrow":
-            import pyarrow as pa  # noqa: PLC0415  # the caller's library, not ours
+            import pyarrow as pa  # the caller's library, not ours
 
             return pa.array(values)
         case _:
@@ -197,11 +204,11 @@ def write_table(frame: Frame, columns: Mapping[str, Any]) -> Any:
         case "pandas":
             return pd.DataFrame({name: values.copy() for name, values in columns.items()}, index=frame.index)
         case "polars":
-            import polars as pl  # noqa: PLC0415  # the caller's library, not ours
+            import polars as pl  # the caller's library, not ours
 
             return pl.DataFrame(dict(columns))
         case "pyarrow":
-            import pyarrow as pa  # noqa: PLC0415  # the caller's library, not ours
+            import pyarrow as pa  # the caller's library, not ours
 
             return pa.table(dict(columns))
         case _:

@@ -57,7 +57,9 @@ class RunOptions:
     is_lenient: bool = False
 
 
-def run_program(program: Program, data: Any, params: Mapping[str, Any] | None = None, options: RunOptions | None = None) -> Result:
+def run_program(
+    program: Program, data: Any, params: Mapping[str, Any] | None = None, options: RunOptions | None = None
+) -> Result:
     """
     Run a verified program over data.
 
@@ -113,7 +115,11 @@ class Runner:
         return found
 
     def stream(
-        self, params: Mapping[str, Any] | None = None, options: RunOptions | None = None, zone: str = "UTC", program_hash: str = ""
+        self,
+        params: Mapping[str, Any] | None = None,
+        options: RunOptions | None = None,
+        zone: str = "UTC",
+        program_hash: str = "",
     ) -> Stream:
         """
         Give the program as a stream.
@@ -126,10 +132,14 @@ class Runner:
             raise DSLLookaheadError("A strategy that looks ahead cannot run as a stream")
         bound = bind(self.program, params, is_lenient=chosen.is_lenient)
         ready = self._prepare(bound, chosen)
-        hidden = {} if chosen.warmup == "off" else {
-            name: first if chosen.warmup == "first_valid" or converged == float("inf") else max(first, converged)
-            for name, (first, converged) in ready.warm_up.by_output.items()
-        }
+        hidden = (
+            {}
+            if chosen.warmup == "off"
+            else {
+                name: first if chosen.warmup == "first_valid" or converged == float("inf") else max(first, converged)
+                for name, (first, converged) in ready.warm_up.by_output.items()
+            }
+        )
         roots = [root for root in self.program.roots() if root not in {plot.node for plot in self.program.plots}]
         plan = make_plan(self.program, bound, roots, chosen.meta)
         return Stream(StreamCode(plan, zone), _make_broker(chosen.broker), hidden, program_hash)

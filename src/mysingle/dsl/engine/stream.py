@@ -85,7 +85,9 @@ class StreamCode:
         node = self.plan.program.nodes[index]
         if node.phase is Phase.RUN or OPS[node.op].has(Flag.REDUCTION) or node.op == "lead":
             line = self.plan.program.locs[index][0]
-            raise DSLLookaheadError(f"{node.op!r} needs bars of the future: it cannot run as a stream", line=line or None)
+            raise DSLLookaheadError(
+                f"{node.op!r} needs bars of the future: it cannot run as a stream", line=line or None
+            )
         if node.grid or node.op in ("align", "tf_col"):
             raise DSLExecutionError("A strategy with timeframes cannot run as a stream yet: run it over the data")
         step = self._step(index, node)
@@ -94,12 +96,18 @@ class StreamCode:
 
     def _step(self, index: int, node: Node) -> Step | None:
         target = self._places[index]
+        if node.op == "col":
+            self.columns[str(node.imm[0])] = target
+        if node.op in ("col", "state"):
+            return None
+        if node.op in CLOCK_FIELDS:
+            return self._clock(target, node.op)
+        if node.op in POINTWISE or node.op in ("broadcast", "isin_exact"):
+            return point_step(node.op, target, [self.place(arg) for arg in node.args])
+        return self._special(target, node) or self._kernel(target, node)
+
+    def _special(self, target: int, node: Node) -> Step | None:
         match node.op:
-            case "col":
-                self.columns[str(node.imm[0])] = target
-                return None
-            case "state":
-                return None
             case "broker":
                 return self._broker(target, str(node.imm[0]))
             case "bar_index":
@@ -110,11 +118,8 @@ class StreamCode:
                 return _get(target, self.place(node.args[0]), self._output(node))
             case "select":
                 return _copy(target, self._chosen(node))
-            case op if op in CLOCK_FIELDS:
-                return self._clock(target, op)
-            case op if op in POINTWISE or op in ("broadcast", "isin_exact"):
-                return point_step(op, target, [self.place(arg) for arg in node.args])
-        return self._kernel(target, node)
+            case _:
+                return None
 
     def _output(self, node: Node) -> int:
         record = self.plan.program.nodes[self.plan.target(node.args[0])]
@@ -193,7 +198,11 @@ class Stream:
     """
 
     def __init__(
-        self, code: StreamCode, broker: Broker | None = None, hidden: Mapping[str, float] | None = None, program_hash: str = ""
+        self,
+        code: StreamCode,
+        broker: Broker | None = None,
+        hidden: Mapping[str, float] | None = None,
+        program_hash: str = "",
     ) -> None:
         self._code, self._broker = code, broker or FixedBroker({})
         self._hidden = dict(hidden or {})
@@ -226,17 +235,16 @@ class Stream:
 
     def peek(self, bar: Mapping[str, Any]) -> Tick:
         """Say what a bar that is still forming would give; nothing changes."""
-        return self.fork()._take(bar, is_closed=False)
+        return self.fork()._take(bar, is_closed=False)  # noqa: SLF001  # one of us
 
     def fork(self) -> "Stream":
         """Give an independent stream in the same state."""
-        twin = Stream.__new__(Stream)
-        twin.__dict__.update(self.__dict__)
+        twin = Stream(self._code, self._broker.copy(), self._hidden, self._program_hash)
         twin._registers = self._registers.copy()
         for cell in self._code.cells:
             twin._registers[cell] = self._registers[cell].copy()
-        twin._broker = self._broker.copy()
         twin._registers[self._code.account] = twin._broker
+        twin._bars, twin._start = self._bars, self._start
         return twin
 
     def checkpoint(self) -> Checkpoint:
@@ -314,12 +322,16 @@ class Stream:
     def _order(self, r: Registers, order: Order, at: int) -> OrderRow | None:
         if not r[self._code.place(order.mask)] or self._is_hidden(f"{order.action} {order.id}".strip()):
             return None
-        given = {name: r[self._code.place(node)] for name in ("qty", "limit", "stop") if (node := getattr(order, name)) >= 0}
+        given = {
+            name: r[self._code.place(node)] for name in ("qty", "limit", "stop") if (node := getattr(order, name)) >= 0
+        }
         if any(value != value for value in given.values()):
             return None
         numbers = {name: float(given.get(name, math.nan)) for name in ("qty", "limit", "stop")}
         percent = float(r[self._code.place(order.qty_percent)]) if order.qty_percent >= 0 else 100.0
-        self._broker.place(Request(order.action, order.id, order.direction, order.from_entry, qty_percent=percent, **numbers))
+        self._broker.place(
+            Request(order.action, order.id, order.direction, order.from_entry, qty_percent=percent, **numbers)
+        )
         return OrderRow(
             self._bars, order.id, order.action, order.direction, numbers["qty"], numbers["limit"], numbers["stop"],
             order.comment, order.line, order.from_entry, percent, at,
@@ -343,5 +355,3 @@ def _time(bar: Mapping[str, Any]) -> float:
     value = bar.get("time", math.nan)
     stamp: Callable[[], float] | None = getattr(value, "timestamp", None)
     return stamp() * 1000.0 if callable(stamp) else float(value)
-
-

@@ -36,7 +36,7 @@ def as_scalar(value: Const) -> Const:
 class Instruction(NamedTuple):
     """One step of a run: what is computed, and whose memory is free afterwards (True: it may be written again)."""
 
-    index: int
+    node: int
     compute: Compute
     frees: tuple[tuple[int, bool], ...]
 
@@ -57,7 +57,7 @@ class VectorCode:
             Instruction(index, compute, tuple((free, free not in shared) for free in frees.get(index, ())))
             for index, compute in computes
         )
-        self.position = {instruction.index: at for at, instruction in enumerate(self.instructions)}
+        self.position = {instruction.node: at for at, instruction in enumerate(self.instructions)}
         self._region = frozenset(plan.region.nodes if plan.region else ())
 
     def until(self, target: int) -> int:
@@ -85,7 +85,7 @@ class VectorCode:
         return self._kernel(node)
 
     def _once(self, node: Node) -> Compute:
-        """A value that is the same for the whole run."""
+        """Give a value that is the same for the whole run."""
         if node.op == "n_bars":
             return lambda run: run.frame.size
         if node.op not in SCALARS:
@@ -95,7 +95,7 @@ class VectorCode:
         return lambda run: as_scalar(function(*(_none_for_na(run.slots[place]) for place in places)))
 
     def _one_value(self, node: Node) -> Compute:
-        """A series of one value: every operand is a taken branch that is a number."""
+        """Give a series of one value: every operand is a taken branch that is a number."""
         places, number = [self.plan.target(arg) for arg in node.args], POINTWISE[node.op].number
         return lambda run: number(*(run.slots[place] for place in places))
 

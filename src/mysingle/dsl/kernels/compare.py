@@ -53,11 +53,11 @@ EXACT_ONE: Mapping[str, Callable[[float, float], bool]] = {
 }
 
 
-def _ne_exact(a: Any, b: Any, out: Mask | None = None) -> Mask:
+def _ne_exact(a: Any, b: Any, out: Mask | None = None) -> Any:
     return np.logical_and(np.logical_and(np.equal(a, a), np.equal(b, b)), np.not_equal(a, b), out=out)
 
 
-EXACT: Mapping[str, Callable[..., Mask]] = {
+EXACT: Mapping[str, Callable[..., Any]] = {
     "gt": np.greater, "lt": np.less, "ge": np.greater_equal, "le": np.less_equal, "eq": np.equal, "ne": _ne_exact,
 }  # fmt: skip
 

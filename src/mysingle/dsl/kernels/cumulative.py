@@ -10,13 +10,26 @@ import pandas as pd
 from mysingle.dsl.kernels.cells import Cell, Holding
 from mysingle.dsl.kernels.floats import NA, Array, finite
 
-__all__ = ["CUMULATE", "EXPAND", "CumulateCell", "EwmCell", "ExpandCell", "FillCell", "VwapCell", "cumulate", "ewm", "expand", "ffill", "vwap"]
+__all__ = [
+    "CUMULATE",
+    "EXPAND",
+    "CumulateCell",
+    "EwmCell",
+    "ExpandCell",
+    "FillCell",
+    "VwapCell",
+    "cumulate",
+    "ewm",
+    "expand",
+    "ffill",
+    "vwap",
+]
 
 _FOLDS: Mapping[str, tuple[Any, Callable[[float, float], float]]] = {
     "cumsum": (np.add, lambda total, value: total + value),
     "cumprod": (np.multiply, lambda total, value: total * value),
-    "cummax": (np.maximum, lambda total, value: total if total >= value else value),
-    "cummin": (np.minimum, lambda total, value: total if total <= value else value),
+    "cummax": (np.maximum, lambda total, value: max(total, value)),
+    "cummin": (np.minimum, lambda total, value: min(total, value)),
 }
 CUMULATE: Final = frozenset(_FOLDS)
 EXPAND: Final = frozenset({"mean", "sum", "min", "max", "count", "std", "var"})
@@ -146,7 +159,9 @@ class ExpandCell:
         return twin
 
 
-def ewm(name: str, values: Array, alpha: float, *, adjust: bool, required: int, ignore_na: bool, bias: bool = False) -> Array:
+def ewm(
+    name: str, values: Array, alpha: float, *, adjust: bool, required: int, ignore_na: bool, bias: bool = False
+) -> Array:
     """Give pandas' exponentially weighted mean, var or std; missing bars give na."""
     weights = pd.Series(values).ewm(alpha=alpha, adjust=adjust, min_periods=required, ignore_na=ignore_na)
     found = weights.mean() if name == "mean" else weights.var(bias=bias)
@@ -158,7 +173,9 @@ def ewm(name: str, values: Array, alpha: float, *, adjust: bool, required: int, 
 class EwmCell:
     """pandas' recursion for exponential weights, bar by bar."""
 
-    def __init__(self, name: str, alpha: float, *, adjust: bool, required: int, ignore_na: bool, bias: bool = False) -> None:
+    def __init__(
+        self, name: str, alpha: float, *, adjust: bool, required: int, ignore_na: bool, bias: bool = False
+    ) -> None:
         rounded = 1.0 / (1.0 + (1.0 - alpha) / alpha)  # pandas goes by way of the centre of mass
         self._name, self._decay, self._adjust, self._bias = name, 1.0 - rounded, adjust, bias
         self._new = 1.0 if adjust else rounded
@@ -197,7 +214,9 @@ class EwmCell:
         if before != value:
             self._mean = (self._weight * before + self._new * value) / total
         step_before, step_value = before - self._mean, value - self._mean
-        self._cov = (self._weight * (self._cov + step_before * step_before) + self._new * (step_value * step_value)) / total
+        self._cov = (
+            self._weight * (self._cov + step_before * step_before) + self._new * (step_value * step_value)
+        ) / total
         self._sum += self._new
         self._sum2 += self._new * self._new
         self._weight = total

@@ -7,7 +7,22 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_EXACT_INT", "NA", "Array", "Charge", "Floats", "Mask", "Scalar", "all_finite", "clean_from", "drop_inf", "finite", "first_present", "free", "strict_floats"]
+__all__ = [
+    "MAX_EXACT_INT",
+    "NA",
+    "Array",
+    "Charge",
+    "Floats",
+    "Mask",
+    "Scalar",
+    "all_finite",
+    "clean_from",
+    "drop_inf",
+    "finite",
+    "first_present",
+    "free",
+    "strict_floats",
+]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]

@@ -25,7 +25,12 @@ class Policy(StrEnum):
 
 
 def guarded(
-    call: Call, arrays: Sequence[Array], policy: Policy, look_back: Callable[[], int], empty: Sequence[float], charge: Charge
+    call: Call,
+    arrays: Sequence[Array],
+    policy: Policy,
+    look_back: Callable[[], int],
+    empty: Sequence[float],
+    charge: Charge,
 ) -> tuple[Array, ...]:
     """Call a kernel that must not see a missing value after its first valid bar; `empty` fills the missing bars."""
     size = arrays[0].size

@@ -24,7 +24,7 @@ class Pointwise(NamedTuple):
     takes_bools: bool = False
 
 
-def truth(value: Array | Mask) -> Mask:
+def truth(value: Any) -> Any:
     """Read a column as a condition: true iff not zero and not missing."""
     if value.dtype == np.bool_:
         return value
@@ -98,7 +98,7 @@ def _mod(a: float, b: float) -> float:
 
 def _pow(a: float, b: float) -> float:
     if isinstance(a, int) and isinstance(b, int) and 0 <= b <= 64:
-        exact = a**b
+        exact: int = a**b
         if -MAX_EXACT_INT <= exact <= MAX_EXACT_INT:
             return exact
     with np.errstate(all="ignore"):
@@ -132,13 +132,13 @@ def _sign(a: float) -> float:
 def _minimum(a: float, b: float) -> float:
     if a != a or b != b:
         return NA
-    return a if a <= b else b
+    return min(a, b)
 
 
 def _maximum(a: float, b: float) -> float:
     if a != a or b != b:
         return NA
-    return a if a >= b else b
+    return max(a, b)
 
 
 def _round(values: Array, decimals: int = 0, out: Array | None = None) -> Array:
@@ -171,7 +171,7 @@ def _nz_one(value: float, fill: float = 0.0) -> float:
     return fill if value != value else value
 
 
-def _cast_bool(values: Any, out: Any = None) -> Mask:
+def _cast_bool(values: Any, out: Any = None) -> Any:
     return truth(np.asarray(values))
 
 

@@ -66,9 +66,7 @@ def _stdev() -> Kernel:
 
 
 def _cumulate(name: str) -> Kernel:
-    return Kernel(
-        lambda arrays, _, __: cumulative.cumulate(name, arrays[0]), lambda _: cumulative.CumulateCell(name)
-    )
+    return Kernel(lambda arrays, _, __: cumulative.cumulate(name, arrays[0]), lambda _: cumulative.CumulateCell(name))
 
 
 def _expand(name: str) -> Kernel:
@@ -80,7 +78,12 @@ def _expand(name: str) -> Kernel:
 
 def _ewm_options(numbers: Sequence[Any]) -> dict[str, Any]:
     _, adjust, required, ignore_na, *bias = numbers
-    return {"adjust": bool(adjust), "required": int(required), "ignore_na": bool(ignore_na), "bias": bool(bias and bias[0])}
+    return {
+        "adjust": bool(adjust),
+        "required": int(required),
+        "ignore_na": bool(ignore_na),
+        "bias": bool(bias and bias[0]),
+    }
 
 
 def _ewm(name: str) -> Kernel:

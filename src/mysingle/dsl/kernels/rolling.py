@@ -11,7 +11,7 @@ from mysingle.dsl.kernels.missing import Policy, guarded
 from mysingle.dsl.kernels.talib_kernels import call_talib, talib_cell
 from mysingle.dsl.kernels.windows import PartialWindow, corr_full, cov_full, rank_full
 
-__all__ = ["COMPLETE", "CountCell", "Complete", "count_columns", "extreme", "rolling_cell", "rolling_columns"]
+__all__ = ["COMPLETE", "Complete", "CountCell", "count_columns", "extreme", "rolling_cell", "rolling_columns"]
 
 _SLOW_BAR = 400
 _SLOW_PLACE = 60
@@ -146,8 +146,8 @@ def _quantile_cell(window: int, numbers: Sequence[float]) -> Cell:
 class _WholeWindow:
     """A statistic computed from scratch on each complete window."""
 
-    def __init__(self, name: str, window: int, numbers: Sequence[float]) -> None:
-        self._window = PartialWindow(name, window, window, *numbers)
+    def __init__(self, window: PartialWindow) -> None:
+        self._window = window
 
     def step(self, *values: float) -> float:
         """Give the statistic, na until the window is complete."""
@@ -156,9 +156,7 @@ class _WholeWindow:
 
     def copy(self) -> "_WholeWindow":
         """Copy the window."""
-        twin = _WholeWindow.__new__(_WholeWindow)
-        twin._window = self._window.copy()
-        return twin
+        return _WholeWindow(self._window.copy())
 
 
 def _from_scratch(name: str, compute: Callable[..., Array], per_place: int) -> Complete:
@@ -166,12 +164,17 @@ def _from_scratch(name: str, compute: Callable[..., Array], per_place: int) -> C
         charge(arrays[0].size * window * per_place)
         with np.errstate(all="ignore"):
             (found,) = guarded(
-                lambda parts: (_pad(compute, parts, window, numbers),), arrays, Policy.WINDOW, lambda: window - 1, (NA,), charge
+                lambda parts: (_pad(compute, parts, window, numbers),),
+                arrays,
+                Policy.WINDOW,
+                lambda: window - 1,
+                (NA,),
+                charge,
             )
             return drop_inf_after(found)
 
     def cell(window: int, numbers: Sequence[float]) -> Cell:
-        return Restarting(lambda: _WholeWindow(name, window, numbers), NA)
+        return Restarting(lambda: _WholeWindow(PartialWindow(name, window, window, *numbers)), NA)
 
     return Complete(columns, cell)
 
@@ -209,11 +212,11 @@ COMPLETE: Mapping[str, Complete] = {
 
 
 class _Incomplete:
-    """A window that may be incomplete: by counting at first, by the fast cell while nothing is missing, then by counting."""
+    """A window that may be incomplete: by counting at first and after a gap, by the fast cell in between."""
 
-    def __init__(self, complete: Cell, window: PartialWindow, length: int) -> None:
-        self._complete: Cell | None = complete
-        self._window, self._length, self._seen = window, length, 0
+    def __init__(self, complete: Cell | None, window: PartialWindow, length: int, seen: int = 0) -> None:
+        self._complete = complete
+        self._window, self._length, self._seen = window, length, seen
 
     def step(self, *values: float) -> float:
         """Give the statistic of the window's values."""
@@ -229,13 +232,13 @@ class _Incomplete:
 
     def copy(self) -> "_Incomplete":
         """Copy both."""
-        twin = _Incomplete.__new__(_Incomplete)
-        twin._complete = None if self._complete is None else self._complete.copy()
-        twin._window, twin._length, twin._seen = self._window.copy(), self._length, self._seen
-        return twin
+        complete = None if self._complete is None else self._complete.copy()
+        return _Incomplete(complete, self._window.copy(), self._length, self._seen)
 
 
-def rolling_columns(name: str, arrays: Sequence[Array], window: int, required: int, numbers: Sequence[float], charge: Charge = free) -> Array:
+def rolling_columns(
+    name: str, arrays: Sequence[Array], window: int, required: int, numbers: Sequence[float], charge: Charge = free
+) -> Array:
     """Give a rolling statistic; `required` values must be there, all `window` of them when it says so."""
     if required == window:
         return COMPLETE[name].columns(arrays, window, numbers, charge)
@@ -253,7 +256,13 @@ def rolling_columns(name: str, arrays: Sequence[Array], window: int, required: i
 
 
 def _before_gap(
-    result: Array, name: str, arrays: Sequence[Array], span: tuple[int, int], size: tuple[int, int], numbers: Sequence[float], charge: Charge
+    result: Array,
+    name: str,
+    arrays: Sequence[Array],
+    span: tuple[int, int],
+    size: tuple[int, int],
+    numbers: Sequence[float],
+    charge: Charge,
 ) -> None:
     (start, end), (window, required) = span, size
     if end - start >= window:
@@ -267,7 +276,13 @@ def _before_gap(
 
 
 def _after_gap(
-    result: Array, name: str, arrays: Sequence[Array], span: tuple[int, int], size: tuple[int, int], numbers: Sequence[float], charge: Charge
+    result: Array,
+    name: str,
+    arrays: Sequence[Array],
+    span: tuple[int, int],
+    size: tuple[int, int],
+    numbers: Sequence[float],
+    charge: Charge,
 ) -> None:
     (start, end), (window, required) = span, size
     counting = PartialWindow(name, window, required, *numbers)
@@ -315,4 +330,3 @@ class CountCell:
         twin = CountCell(self._window, self._required)
         twin._there, twin._bars = list(self._there), self._bars
         return twin
-

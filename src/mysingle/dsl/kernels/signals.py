@@ -8,7 +8,21 @@ import numpy as np
 from mysingle.dsl.kernels.compare import COMPARE_ONE, tolerant, tolerant_pair
 from mysingle.dsl.kernels.floats import NA, Array, Mask, finite
 
-__all__ = ["REDUCE", "BarsSinceCell", "CrossCell", "RunCell", "ShiftCell", "ValueWhenCell", "bars_since", "cross", "lead", "rank_all", "run_of", "shift", "value_when"]
+__all__ = [
+    "REDUCE",
+    "BarsSinceCell",
+    "CrossCell",
+    "RunCell",
+    "ShiftCell",
+    "ValueWhenCell",
+    "bars_since",
+    "cross",
+    "lead",
+    "rank_all",
+    "run_of",
+    "shift",
+    "value_when",
+]
 
 
 def cross(op: str, a: Any, b: Any) -> Mask:
@@ -83,7 +97,7 @@ class BarsSinceCell:
     def __init__(self, count: float = NA) -> None:
         self._count = count
 
-    def step(self, cond: bool) -> float:  # noqa: FBT001  # the value of a column
+    def step(self, cond: bool) -> float:  # the value of a column
         """Give the bars since the last event."""
         self._count = 0.0 if cond else self._count + 1.0
         return self._count
@@ -109,7 +123,7 @@ class ValueWhenCell:
         self._back = back
         self._values: list[float] = []
 
-    def step(self, cond: bool, value: float) -> float:  # noqa: FBT001  # the value of a column
+    def step(self, cond: bool, value: float) -> float:  # the value of a column
         """Give the value at the event asked for."""
         if cond:
             self._values.append(value)

@@ -1,22 +1,35 @@
 """TA-Lib's functions, guarded against missing values, on columns and as streams with the same bits."""
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
 
+from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.kernels.cells import Cell, Holding, Restarting
 from mysingle.dsl.kernels.floats import NA, Array, Charge, Floats, all_finite, clean_from, first_present, free
 from mysingle.dsl.kernels.missing import Policy, guarded
+from mysingle.dsl.kernels.reference.table import REFERENCES
 
-__all__ = ["assert_settings", "call_talib", "has_talib", "look_back", "policy_of", "talib_cell", "version"]
+__all__ = [
+    "assert_settings",
+    "by_reference",
+    "call_talib",
+    "has_talib",
+    "look_back",
+    "policy_of",
+    "talib_cell",
+    "version",
+]
 
 _RECURSIVE: Final = frozenset(
-    "AD ADOSC ADX ADXR APO ATR CMO CUMSUM CVI DEMA DX EFI EMA ERI HA HT_DCPERIOD HT_DCPHASE HT_PHASOR HT_SINE "
-    "HT_TRENDLINE HT_TRENDMODE KAMA KC KDJ MACD MACDFIX MAMA MASSI MINUS_DI MINUS_DM NATR NVI OBV PLUS_DI PLUS_DM "
-    "PPO PVI PVO PVT RMA RSI RVI SAR SAREXT SMI STOCHRSI SUPERTREND T3 TEMA TRIX TSI VWAP WAD ZLEMA".split()
+    """
+    AD ADOSC ADX ADXR APO ATR CMO CUMSUM CVI DEMA DX EFI EMA ERI HA HT_DCPERIOD HT_DCPHASE HT_PHASOR HT_SINE
+    HT_TRENDLINE HT_TRENDMODE KAMA KC KDJ MACD MACDFIX MAMA MASSI MINUS_DI MINUS_DM NATR NVI OBV PLUS_DI PLUS_DM PPO
+    PVI PVO PVT RMA RSI RVI SAR SAREXT SMI STOCHRSI SUPERTREND T3 TEMA TRIX TSI VWAP WAD ZLEMA
+    """.split()  # noqa: SIM905  # a list of sixty words, one line each, hides what is in it
 )
 # Their kind follows the moving average that an argument chooses: position of each `matype` among the numbers.
 _BY_AVERAGE: Final = {
@@ -24,21 +37,21 @@ _BY_AVERAGE: Final = {
 }  # fmt: skip
 _WINDOW_AVERAGES: Final = frozenset({0, 2, 5})
 _POSITIONS: Final = frozenset({"MAXINDEX", "MININDEX", "MINMAXINDEX"})
-_UNSTABLE: Final = (
-    "ADX ATR CMO DX EMA HA HT_DCPERIOD HT_DCPHASE HT_PHASOR HT_SINE HT_TRENDLINE HT_TRENDMODE KAMA MAMA MINUS_DI "
-    "MINUS_DM NATR PLUS_DI PLUS_DM RMA RSI RVI T3".split()
-)
+_UNSTABLE: Final = """
+    ADX ATR CMO DX EMA HA HT_DCPERIOD HT_DCPHASE HT_PHASOR HT_SINE HT_TRENDLINE HT_TRENDMODE KAMA MAMA MINUS_DI
+    MINUS_DM NATR PLUS_DI PLUS_DM RMA RSI RVI T3
+    """.split()  # noqa: SIM905  # as above
 
 
 @cache
 def _library() -> ModuleType | None:
     try:
         import talib
-        import talib.abstract  # noqa: F401  # attributes of the package from here on
-        import talib.stream  # noqa: F401
+        import talib.abstract  # attributes of the package from here on
+        import talib.stream
     except ImportError:
         return None
-    return talib  # type: ignore[no-any-return]  # the library ships no types
+    return talib
 
 
 def has_talib() -> bool:
@@ -71,9 +84,30 @@ def _talib() -> Any:
 @cache
 def look_back(name: str, *numbers: float) -> int:
     """Give the bars before the first result."""
+    if not has_talib():
+        row = OPS[name]
+        series = (None,) * (len(row.args) - len(numbers))
+        return int(row.first((*series, *numbers)))
     function = _talib().abstract.Function(name)
     function.parameters = dict(zip(function.info["parameters"], numbers, strict=False))
     return int(function.lookback)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    if has_talib():
+        found: Callable[..., Any] = getattr(_talib(), name)  # from the kernel table, never from a source
+        return found
+    return partial(by_reference, name)
+
+
+def by_reference(name: str, *args: Any) -> Any:
+    """Compute a TA-Lib function by its plain-Python reference, as the library would be called."""
+    if name not in REFERENCES:
+        raise RuntimeError(f"{name} needs TA-Lib: pip install 'mysingle[dsl]'")
+    found = REFERENCES[name](*(arg.tolist() if isinstance(arg, np.ndarray) else arg for arg in args))
+    if isinstance(found, tuple):
+        return tuple(np.array(line, dtype=np.float64) for line in found)
+    return np.array(found, dtype=np.float64)
 
 
 def policy_of(name: str, numbers: Sequence[float]) -> Policy:
@@ -87,14 +121,13 @@ def policy_of(name: str, numbers: Sequence[float]) -> Policy:
 @cache
 def _empty(name: str) -> tuple[float, ...]:
     # Directions and patterns say 0 before they know; everything else is missing.
-    flags = _talib().abstract.Function(name).output_flags
     whole = name.startswith("CDL") or name in ("HT_TRENDMODE", "FRACTAL")
-    return tuple(0.0 if whole or (name == "SUPERTREND" and at == 1) else NA for at in range(len(flags)))
+    return tuple(0.0 if whole or (name == "SUPERTREND" and at == 1) else NA for at in range(len(OPS[name].outputs)))
 
 
 def call_talib(name: str, arrays: Sequence[Array], numbers: Sequence[float] = (), charge: Charge = free) -> Any:
     """Run a TA-Lib function on whole columns; integer outputs become floats."""
-    function, empty = getattr(_talib(), name), _empty(name)  # the name comes from the kernel table, never from a source
+    function, empty = _function(name), _empty(name)
 
     def call(parts: Sequence[Array]) -> tuple[Array, ...]:
         found = function(*parts, *numbers)
@@ -181,11 +214,28 @@ class _Handle:
 
     def copy(self) -> "_Handle":
         """Copy the C state."""
-        twin = _Handle.__new__(_Handle)
-        twin._name, twin._numbers, twin._need, twin._missing = self._name, self._numbers, self._need, self._missing
+        twin = _Handle(self._name, self._numbers)
         twin._history = None if self._history is None else list(self._history)
         twin._handle = None if self._handle is None else self._handle.copy()
         return twin
+
+
+class _Recomputed:
+    """The reference over everything so far: correct, and slow."""
+
+    def __init__(self, name: str, numbers: Sequence[float], history: tuple[tuple[float, ...], ...] = ()) -> None:
+        self._name, self._numbers, self._history = name, tuple(numbers), history
+
+    def step(self, *values: float) -> Any:
+        """Give the result of this bar."""
+        self._history = (*self._history, values)
+        columns = [np.array(column) for column in zip(*self._history, strict=True)]
+        found = by_reference(self._name, *columns, *self._numbers)
+        return tuple(float(line[-1]) for line in found) if isinstance(found, tuple) else float(found[-1])
+
+    def copy(self) -> "_Recomputed":
+        """Copy the history."""
+        return _Recomputed(self._name, self._numbers, self._history)
 
 
 class _FloatHandle(_Handle):
@@ -208,7 +258,9 @@ def talib_cell(name: str, numbers: Sequence[float] = ()) -> Cell:
     empty = _empty(name)
     missing: Floats = empty if len(empty) > 1 else empty[0]
     whole = name in _POSITIONS or name.startswith("CDL") or name in ("HT_TRENDMODE", "SUPERTREND", "FRACTAL")
-    kind = _FloatHandle if whole else _Handle
+    kind: Callable[[str, Sequence[float]], Cell] = _FloatHandle if whole else _Handle
+    if not has_talib():
+        kind = _Recomputed
     if policy_of(name, numbers) is Policy.RECURSIVE:
         return Holding(kind(name, numbers), missing)
     cell = Restarting(lambda: kind(name, numbers), missing)
