@@ -1,0 +1,5 @@
+"""Older import path of the parser."""
+
+from mysingle.dsl.compat import DSLParser
+
+__all__ = ["DSLParser"]
