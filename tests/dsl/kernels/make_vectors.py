@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import talib
 
-from conftest import make_bars
+from conftest import make_bars  # run with PYTHONPATH=tests/dsl
 from mysingle.dsl.ir.kinds import Phase
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.kernels.reference.table import REFERENCES

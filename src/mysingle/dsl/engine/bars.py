@@ -9,7 +9,7 @@ import numpy as np
 
 from mysingle.dsl.engine.broker import Broker, Request
 from mysingle.dsl.engine.plan import Plan
-from mysingle.dsl.engine.vector import VectorRun, as_scalar
+from mysingle.dsl.engine.vector import VectorRun, as_operand
 from mysingle.dsl.ir.kinds import Kind
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Order
@@ -59,7 +59,7 @@ class RegionCode:
             self._new(index, None)
         for index in outside:
             if index in self.plan.scalars:
-                self._new(index, as_scalar(self.plan.scalars[index]))
+                self._new(index, as_operand(self.plan.scalars[index]))
         for index in self.region.nodes:
             self._new(index, None)
 

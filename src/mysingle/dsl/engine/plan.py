@@ -168,9 +168,15 @@ def numbers_of(plan: Plan, node: Node) -> tuple[Const, ...]:
         value = plan.scalars[plan.target(node.args[at])]
         kind = op.args[min(at, len(op.args) - 1)].kind
         found.append(int(value) if kind == "int" and isinstance(value, int | float) else value)
-    if node.op == "shift" and found[1] is None:
-        found[1] = False if node.kind is Kind.BOOL else math.nan
+    if node.op == "shift":
+        found[1] = _fill(node, found[1])
     return tuple(found)
+
+
+def _fill(node: Node, value: Const) -> Const:
+    if value is None:
+        return False if node.kind is Kind.BOOL else math.nan
+    return float(value) if node.kind is Kind.FLOAT and isinstance(value, int) else value
 
 
 def make_plan(

@@ -11,7 +11,7 @@ from mysingle.dsl.engine.broker import Broker, FixedBroker, Request
 from mysingle.dsl.engine.clock import CLOCK_FIELDS, clock_number
 from mysingle.dsl.engine.plan import REGION, Plan, numbers_of, series_count
 from mysingle.dsl.engine.result import AlertRow, OrderRow
-from mysingle.dsl.engine.vector import as_scalar
+from mysingle.dsl.engine.vector import as_operand
 from mysingle.dsl.errors import DSLDataError, DSLExecutionError, DSLLookaheadError
 from mysingle.dsl.ir.kinds import Phase
 from mysingle.dsl.ir.ops import OPS, Flag
@@ -57,7 +57,7 @@ class StreamCode:
         self.registers: Registers = [_NO_TIME, True, 0.0, None]
         self._places: dict[int, int] = {}
         for index, value in plan.scalars.items():
-            self._places[index] = self._new(as_scalar(value))
+            self._places[index] = self._new(as_operand(value))
         self._nodes = self._order()
         for index in self._nodes:
             self._places[index] = self._new(None)

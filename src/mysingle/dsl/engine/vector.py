@@ -19,7 +19,7 @@ from mysingle.dsl.kernels.floats import strict_floats
 from mysingle.dsl.kernels.pointwise import POINTWISE
 from mysingle.dsl.kernels.registry import kernel
 
-__all__ = ["RunRegion", "VectorCode", "VectorRun", "as_scalar"]
+__all__ = ["Instruction", "RunRegion", "VectorCode", "VectorRun", "as_operand"]
 
 RunRegion: TypeAlias = "Callable[[VectorRun], Mapping[int, Any]]"
 Compute: TypeAlias = "Callable[[VectorRun], Any]"
@@ -28,9 +28,11 @@ _ALIASES: Final = frozenset({"get", "shift", "broadcast", "align", "col", "tf_co
 _ALLOCATING: Final = frozenset({"where", "fillna", "to_float", "to_bool"})
 
 
-def as_scalar(value: Const) -> Const:
-    """Give a bind-time value as kernels take it: na is nan."""
-    return np.nan if value is None else value
+def as_operand(value: Const) -> Const:
+    """Give a bind-time value as series meet it: na is nan, whole numbers are floats."""
+    if value is None:
+        return np.nan
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class Instruction(NamedTuple):
@@ -48,7 +50,7 @@ class VectorCode:
         self.plan = plan
         self.slots: list[Any] = [None] * len(plan.program.nodes)
         for index, value in plan.scalars.items():
-            self.slots[index] = as_scalar(value)
+            self.slots[index] = as_operand(value)
         self._arrays: set[int] = set()
         computes = [(index, self._compile(index)) for index in plan.order]
         frees = _last_uses(plan, kept)
@@ -91,8 +93,14 @@ class VectorCode:
         if node.op not in SCALARS:
             return self._kernel(node)
         function = TOLERANT.get(node.op) or SCALARS[node.op]
-        places = [self.plan.target(arg) for arg in node.args]
-        return lambda run: as_scalar(function(*(_none_for_na(run.slots[place]) for place in places)))
+        places, known = [self.plan.target(arg) for arg in node.args], self.plan.scalars
+
+        def compute(run: VectorRun) -> Any:
+            values = (known[place] if place in known else _none_for_na(run.slots[place]) for place in places)
+            found = function(*values)
+            return np.nan if found is None else found
+
+        return compute
 
     def _one_value(self, node: Node) -> Compute:
         """Give a series of one value: every operand is a taken branch that is a number."""
