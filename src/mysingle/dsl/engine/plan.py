@@ -12,7 +12,7 @@ from mysingle.dsl.ir.program import Node, Program
 from mysingle.dsl.ir.regions import Region, region_of
 from mysingle.dsl.ir.scalars import SCALARS
 
-__all__ = ["META_DEFAULTS", "REGION", "Plan", "make_plan", "numbers_of", "series_count"]
+__all__ = ["META_DEFAULTS", "REGION", "Plan", "check_numbers", "make_plan", "numbers_of", "series_count"]
 
 REGION: Final = -1
 """Stands in an order for the whole bar region."""
@@ -117,13 +117,19 @@ class _Planner:
         elif node.phase <= Phase.PARAM:
             self.scalars[index] = self._at_bind(node)
         else:
-            self._check_numbers(node)
+            self._refuse_numbers(node)
             self.order.append(index)
 
     def _scalar(self, index: int) -> Const:
         while index in self.taken:
             index = self.taken[index]
         return self.scalars[index]
+
+    def _refuse_numbers(self, node: Node) -> None:
+        op = OPS[node.op]
+        for arg, index in zip(op.args, node.args, strict=False):
+            if arg.phase <= Phase.PARAM and self.program.nodes[index].phase <= Phase.PARAM:
+                _check_number(op, arg, self._scalar(index))
 
     def _at_bind(self, node: Node) -> Const:
         match node.op:
@@ -136,12 +142,6 @@ class _Planner:
                 return self.meta.get(name, META_DEFAULTS.get(name))
             case _:
                 return SCALARS[node.op](*(self._scalar(arg) for arg in node.args))
-
-    def _check_numbers(self, node: Node) -> None:
-        op = OPS[node.op]
-        for arg, index in zip(op.args, node.args, strict=False):
-            if arg.phase <= Phase.PARAM and self.program.nodes[index].phase <= Phase.PARAM:
-                _check_number(op, arg, self._scalar(index))
 
 
 def _is_true(value: Const) -> bool:
@@ -157,6 +157,20 @@ def _check_number(op: Op, arg: Arg, value: Const) -> None:
         raise DSLParameterError(f"{op.signature}: {arg.name} must be a whole number, got {value!r}")
     if (arg.low is not None and value < arg.low) or (arg.high is not None and value > arg.high):
         raise DSLParameterError(f"{op.signature}: {arg.name} must be between {arg.low} and {arg.high}, got {value!r}")
+
+
+def check_numbers(plan: Plan, node: Node) -> None:
+    """
+    Check again the numbers of a node whose parameters changed.
+
+    Raises:
+        DSLParameterError: a window or another number is impossible.
+    """
+    op = OPS[node.op]
+    for arg, index in zip(op.args, node.args, strict=False):
+        target = plan.target(index)
+        if arg.phase <= Phase.PARAM and target in plan.scalars:
+            _check_number(op, arg, plan.scalars[target])
 
 
 def numbers_of(plan: Plan, node: Node) -> tuple[Const, ...]:
