@@ -44,6 +44,7 @@ GROUPS = {
     "IAM service": settings.IamSettings,
     "Sign-in with other providers": settings.OAuthSettings,
     "Mail": settings.MailSettings,
+    "Strategy language": settings.DslSettings,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
 from hashlib import sha256
@@ -25,6 +25,7 @@ from mysingle.dsl.limits import TIERS
 if TYPE_CHECKING:
     from mysingle.dsl.engine.result import Result
     from mysingle.dsl.engine.stream import Stream
+    from mysingle.dsl.engine.sweep import SweepResult
 
 __all__ = ["Program", "code_hash", "compile", "load", "process_keyring", "program_of"]
 
@@ -51,11 +52,13 @@ def process_keyring() -> Keyring:
     Without keys a relaxed environment signs nothing, and any other signs with a random key of this process: what
     another process has stored is then not accepted.
     """
-    text = os.environ.get("DSL_SIGNING_KEYS", "")
-    if text:
-        return Keyring.parse(text)
-    is_relaxed = os.environ.get("ENVIRONMENT", "").lower() in {"development", "testing"}
-    return Keyring() if is_relaxed else Keyring.for_process()
+    from mysingle._kernel.settings import get_settings
+
+    settings = get_settings()
+    keys = ",".join(item.get_secret_value() for item in settings.DSL_SIGNING_KEYS)
+    if keys:
+        return Keyring.parse(keys)
+    return Keyring() if settings.is_relaxed else Keyring.for_process()
 
 
 class Program:
@@ -162,13 +165,19 @@ class Program:
         return _guarded(lambda: self._runner(data, params).explain(data, bar, params))
 
     def sweep(
-        self, data: Any, grid: Mapping[str, Iterable[Any]] | Iterable[Mapping[str, Any]], metric: Any = "sharpe",
+        self, data: Any, space: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]], metric: Any = "sharpe",
         top: int = 20, **options: Any,
-    ) -> Any:  # fmt: skip
-        """Run over all combinations of parameters and return the best ones with the metric of each."""
-        from mysingle.dsl.engine.sweep import sweep_program
+    ) -> SweepResult:  # fmt: skip
+        """
+        Run over all combinations of parameters; return the best ones and the metric of each.
 
-        return _guarded(lambda: sweep_program(self._ir, data, grid, metric=metric, top=top, **options))
+        Raises:
+            DSLParameterError: no combination, an unknown metric, or a value that a parameter refuses.
+        """
+        from mysingle.dsl.engine.run import RunOptions
+        from mysingle.dsl.engine.sweep import sweep
+
+        return _guarded(lambda: sweep(self._ir, data, space, metric, top, RunOptions(**options)))
 
     def to_bytes(self, key: str = "", keyring: Keyring | None = None) -> bytes:
         """Return the container, signed by the process's keys for one key of the store."""
@@ -207,8 +216,8 @@ def _guarded(work: Callable[[], T]) -> T:
         return work()
     except (DSLError, ImportError, KeyboardInterrupt):
         raise
-    except (NotImplementedError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
-        raise DSLExecutionError("The strategy could not be run: internal error, please report it") from error
+    except Exception as error:
+        raise DSLExecutionError("Internal error of the strategy language; please report it") from error
 
 
 def compile(  # noqa: A001  # the name that the language's users know
@@ -231,7 +240,7 @@ def compile(  # noqa: A001  # the name that the language's users know
     if not isinstance(source, str):
         raise TypeError(f"source is a str, not {type(source).__name__}")
     names = tuple(columns or ())
-    found = _apart(lambda: compile_source(source, profile=profile, mode=mode, columns=names))
+    found = _guarded(lambda: _apart(lambda: compile_source(source, profile=profile, mode=mode, columns=names)))
     return Program(found.program, found.warnings, found.metadata)
 
 

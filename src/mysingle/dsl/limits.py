@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from os import environ
 from typing import Final, Self
 
 __all__ = ["LIMITS", "TIERS", "Limits", "ResourceLimits", "Tier", "UserQuota"]
@@ -64,21 +63,20 @@ TIERS: Final[Mapping[str, Tier]] = {
 }
 
 
-class _FromEnvironment:
+class _FromVariables:
     """A group of numbers that may come from variables with a prefix."""
 
     prefix = ""
 
     @classmethod
-    def from_environment(cls, variables: Mapping[str, str] | None = None) -> Self:
-        """Return the group with the values of `<prefix><FIELD>` where they are set."""
-        found = environ if variables is None else variables
+    def from_variables(cls, found: Mapping[str, str]) -> Self:
+        """Return the group with the values of `<prefix><FIELD>` where the mapping has them, such as the environment."""
         names = [item.name for item in fields(cls)]  # type: ignore[arg-type]  # every subclass is a dataclass
         return cls(**{name: int(found[cls.prefix + name]) for name in names if cls.prefix + name in found})
 
 
 @dataclass(frozen=True)
-class ResourceLimits(_FromEnvironment):
+class ResourceLimits(_FromVariables):
     """The limits of one run that a host may lower; the smaller of a field and the language's own limit holds."""
 
     prefix = "DSL_"
@@ -91,7 +89,7 @@ class ResourceLimits(_FromEnvironment):
 
 
 @dataclass(frozen=True)
-class UserQuota(_FromEnvironment):
+class UserQuota(_FromVariables):
     """How much a user may do; the host counts, these are the numbers. -1 means without a limit."""
 
     prefix = "USER_QUOTA_"

@@ -2,6 +2,7 @@
 
 from mysingle._kernel.settings.auth import AuthSettings, IamSettings, MailSettings, OAuthSettings, TokenSettings
 from mysingle._kernel.settings.common import CommonSettings, SettingsError, get_settings, reset_settings, set_settings
+from mysingle._kernel.settings.dsl import DslSettings
 from mysingle._kernel.settings.groups import (
     HttpSettings,
     MongoSettings,
@@ -13,6 +14,7 @@ from mysingle._kernel.settings.groups import (
 __all__ = [
     "AuthSettings",
     "CommonSettings",
+    "DslSettings",
     "HttpSettings",
     "IamSettings",
     "MailSettings",

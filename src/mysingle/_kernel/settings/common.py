@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mysingle._kernel.errors import ErrorCode, MySingleError
 from mysingle._kernel.settings.auth import AuthSettings, IamSettings, MailSettings, OAuthSettings, TokenSettings
+from mysingle._kernel.settings.dsl import DslSettings
 from mysingle._kernel.settings.groups import (
     HttpSettings,
     MongoSettings,
@@ -37,6 +38,7 @@ class CommonSettings(
     IamSettings,
     OAuthSettings,
     MailSettings,
+    DslSettings,
 ):
     """
     All settings of a service; subclass it to add your own.

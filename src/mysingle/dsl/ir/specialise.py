@@ -48,7 +48,7 @@ def _rebuilt(builder: Builder, node: Node, new: Mapping[int, int], names: frozen
     if node.op == "broadcast" and builder.type_of(args[0]).phase is Phase.SERIES:
         return args[0]
     name = node.op
-    if name == "select" and builder.type_of(args[0]).phase is Phase.SERIES:
+    if name == "select" and builder.type_of(args[0]).phase > Phase.PARAM:
         name = "where"
     declared = Type(node.kind, node.phase, node.grid) if OPS[name].name in _DECLARED else None
     return builder.emit(name, *args, imm=node.imm, declared=declared)

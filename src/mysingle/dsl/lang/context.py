@@ -184,9 +184,9 @@ class Context:
         return self.emit(span, "get", record, imm=(index,), declared=Type(kind, Phase.SERIES))
 
     def choose(self, span: Span, cond: int, left: int, right: int) -> int:
-        """Return `left` where `cond` holds, else `right`; scalars are chosen lazily."""
+        """Return `left` where `cond` holds, else `right`; what is known at bind is chosen lazily."""
         left, right = self._alike(span, left, right)
-        lazy = self.type(cond).phase < Phase.SERIES
+        lazy = self.type(cond).phase <= Phase.PARAM
         return self.emit(span, "select" if lazy else "where", cond, left, right)
 
     def _alike(self, span: Span, left: int, right: int) -> tuple[int, int]:

@@ -160,7 +160,7 @@ class Expressions:
         at = Span(node.end_lineno or node.lineno, (node.end_col_offset or 1) - len(node.attr.encode("utf-8")),
                   node.end_lineno or node.lineno, node.end_col_offset or 1)  # fmt: skip
         value = self._expression(node.value)
-        if node.attr in FORBIDDEN_ATTRIBUTES:
+        if node.attr in FORBIDDEN_ATTRIBUTES and not _is_ours(node):
             hint, hint_ko = FORBIDDEN_ATTRIBUTES[node.attr]
             raise self._reporter.refuse("forbidden_attribute", at, name=node.attr, hint=hint, hint_ko=hint_ko,
                                         construct=node.attr)  # fmt: skip
@@ -259,6 +259,15 @@ class Expressions:
         if len(names) != len(items):
             raise self._reporter.refuse("loop_target", span_of(generator.target))
         return n.Comprehension(element, names, values, tuple(conditions), span_of(node))
+
+
+def _is_ours(node: ast.Attribute) -> bool:
+    """Tell two names of our own namespaces that pandas uses otherwise: `param.str`, `indicator.x.apply`."""
+    owner = node.value
+    if node.attr == "str":
+        return isinstance(owner, ast.Name) and owner.id == "param"
+    inner = owner.value if isinstance(owner, ast.Attribute) else None
+    return node.attr == "apply" and isinstance(inner, ast.Name) and inner.id == "indicator"
 
 
 def is_string(node: ast.expr | None) -> bool:

@@ -3,6 +3,7 @@
 import ast
 import warnings
 from collections.abc import Iterable
+from os import devnull
 from typing import Final, NamedTuple
 
 from mysingle.dsl.errors import Diagnostic, Severity, error_of
@@ -90,7 +91,8 @@ def _tree(text: str, reporter: Reporter) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            # For a syntax error Python looks for the line in a file of this name; the null device has none.
+            return ast.parse(text, filename=devnull)
     except SyntaxError as error:
         line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
         line_text = reporter.source.line(line)

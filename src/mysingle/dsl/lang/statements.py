@@ -7,7 +7,8 @@ from mysingle.dsl.ir.kinds import Kind, Phase
 from mysingle.dsl.ir.program import Guard
 from mysingle.dsl.lang import nodes as n
 from mysingle.dsl.lang.bar_loop import BarRange, assigned_names, bar_range
-from mysingle.dsl.lang.check import as_bool, as_node, as_number, describe
+from mysingle.dsl.lang.branches import RETURNED, merged
+from mysingle.dsl.lang.check import as_bool, as_node, as_number
 from mysingle.dsl.lang.context import BarLoop, Context
 from mysingle.dsl.lang.diagnostics import Refusal
 from mysingle.dsl.lang.effects import declare_parameter
@@ -19,8 +20,6 @@ from mysingle.dsl.lang.states import finish_state, new_state
 from mysingle.dsl.lang.values import (
     BarVariable,
     CallSite,
-    DictValue,
-    Frame,
     ListValue,
     Record,
     Ref,
@@ -30,9 +29,6 @@ from mysingle.dsl.lang.values import (
 from mysingle.dsl.limits import LIMITS
 
 __all__ = ["inline", "run_block"]
-
-_RETURNED: Final = "return"
-"""Where a function keeps its value; no name of a source is a keyword."""
 
 
 def run_block(ctx: Context, body: tuple[n.Stmt, ...]) -> None:
@@ -203,7 +199,7 @@ def _if(ctx: Context, node: n.If) -> None:
     before = dict(ctx.scope)
     after_body = _branch(ctx, node.span, cond, node.body, before)
     after_else = _branch(ctx, node.span, ctx.emit(node.span, "not", cond), node.orelse, before)
-    ctx.scope = _merged(ctx, node.span, cond, before, after_body, after_else)
+    ctx.scope = merged(ctx, node.span, cond, before, after_body, after_else)
 
 
 def _branch(
@@ -215,66 +211,6 @@ def _branch(
         run_block(ctx, body)
     ctx.block_depth -= 1
     return ctx.scope
-
-
-def _merged(
-    ctx: Context, span: Span, cond: int, before: dict[str, Value], left: dict[str, Value], right: dict[str, Value]
-) -> dict[str, Value]:
-    found = dict(before)
-    for name in {**left, **right}:
-        ours, theirs = left.get(name), right.get(name)
-        if ours is theirs or (ours == theirs):
-            found[name] = ours if ours is not None else Ref(ctx.na())
-            continue
-        try:
-            found[name] = _merge(ctx, span, cond, name, ours, theirs)
-        except Refusal:
-            found[name] = Ref(ctx.na())
-    return found
-
-
-def _merge(ctx: Context, span: Span, cond: int, name: str, ours: Value | None, theirs: Value | None) -> Value:
-    if ours is None or theirs is None:
-        given = ours or theirs
-        assert given is not None
-        outer = ctx.module.get(name)
-        empty = outer if outer is not None and name != _RETURNED else Ref(_empty(ctx, given, span, name))
-        ours, theirs = ours or empty, theirs or empty
-    for kind in (Record, DictValue, Frame, ListValue):
-        if isinstance(ours, kind) and isinstance(theirs, kind):
-            return _merge_fields(ctx, span, cond, name, ours, theirs)
-    if not isinstance(ours, Ref) and not isinstance(theirs, Ref) and type(ours) is not type(theirs):
-        raise ctx.refuse("branch_kinds", span, left=describe(ctx, ours), right=describe(ctx, theirs))
-    return Ref(ctx.choose(span, cond, as_node(ctx, ours, span), as_node(ctx, theirs, span)))
-
-
-def _empty(ctx: Context, given: Value, span: Span, name: str) -> int:
-    """Return na or False for a variable that one path does not assign."""
-    node = as_node(ctx, given, span)
-    kind = ctx.type(node).kind
-    if kind not in {Kind.FLOAT, Kind.INT, Kind.BOOL, Kind.NONE}:
-        raise ctx.refuse("one_path", span, name=name, found=kind.value)
-    ctx.warn("one_path_warning", span, name=name, empty="False" if kind is Kind.BOOL else "na")
-    return ctx.const(False) if kind is Kind.BOOL else ctx.na()
-
-
-def _merge_fields(ctx: Context, span: Span, cond: int, name: str, ours: Value, theirs: Value) -> Value:
-    left, right = _parts(ours), _parts(theirs)
-    if left.keys() != right.keys():
-        raise ctx.refuse("branch_fields", span, name=name)
-    merged = {key: _merge(ctx, span, cond, name, left[key], right[key]) for key in left}
-    if isinstance(ours, ListValue):
-        return ListValue(tuple(merged.values()), ours.is_tuple)
-    return DictValue(merged) if isinstance(ours, DictValue) else type(ours)(merged)  # type: ignore[arg-type,call-arg]  # Record or Frame
-
-
-def _parts(value: Value) -> dict[Any, Value]:
-    if isinstance(value, ListValue):
-        return dict(enumerate(value.items))
-    if isinstance(value, DictValue):
-        return dict(value.entries)
-    assert isinstance(value, Record | Frame)
-    return dict(value.fields)
 
 
 # loops
@@ -392,7 +328,7 @@ def inline(
     ctx.calls.append(node.name)
     try:
         run_block(ctx, node.body)
-        return ctx.scope.get(_RETURNED, Ref(ctx.const(None)))
+        return ctx.scope.get(RETURNED, Ref(ctx.const(None)))
     finally:
         ctx.calls.pop()
         ctx.scope, ctx.block_depth = outer, depth
@@ -424,7 +360,7 @@ def _arguments(
 def _return(ctx: Context, node: n.Return) -> None:
     if not ctx.calls:
         raise ctx.refuse("return_outside", node.span)
-    ctx.scope[_RETURNED] = Ref(ctx.const(None)) if node.value is None else evaluate(ctx, node.value)
+    ctx.scope[RETURNED] = Ref(ctx.const(None)) if node.value is None else evaluate(ctx, node.value)
 
 
 # guards and effects
@@ -456,11 +392,7 @@ def _evaluate(ctx: Context, node: n.Evaluate) -> None:
     evaluate(ctx, node.value)
 
 
-def _pass(_ctx: Context, _node: n.Pass) -> None:
-    return
-
-
 _RULES: Final[dict[type, Callable[[Context, Any], None]]] = {
     n.Assign: _assign, n.Augmented: _augmented, n.State: _state, n.If: _if, n.For: _for, n.Function: _function,
-    n.Return: _return, n.Raise: _raise, n.Assert: _assert, n.Evaluate: _evaluate, n.Pass: _pass,
+    n.Return: _return, n.Raise: _raise, n.Assert: _assert, n.Evaluate: _evaluate, n.Pass: lambda _ctx, _node: None,
 }  # fmt: skip

@@ -1,0 +1,29 @@
+import ast
+from pathlib import Path
+
+import pytest
+
+from mysingle import dsl
+
+ROOT = Path(dsl.__file__).parent
+CALLS = {"exec", "eval", "compile", "__import__"}
+MODULES = {"marshal", "pickle", "ctypes", "shelve", "dill", "importlib"}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
+def test_s16_nothing_runs_text(path: Path) -> None:
+    """S16: no module of the language runs text as code, unpickles, or looks attributes up by a computed name."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    in_sandbox = "sandbox" in path.parts
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            by_name = node.func.id == "getattr" and len(node.args) > 1 and not isinstance(node.args[1], ast.Constant)
+            found += [node.func.id] if node.func.id in CALLS or by_name else []
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            roots = {name.split(".")[0] for name in names}
+            found += sorted(roots & (MODULES - ({"ctypes"} if in_sandbox else set())))
+
+    assert found == []
