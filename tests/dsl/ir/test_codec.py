@@ -1,13 +1,16 @@
 # ruff: noqa: E501  # a strategy in a table stands in one line
 import random
+from typing import Any
 
+import msgpack
 import pytest
 
 from mysingle.dsl import api
 from mysingle.dsl.errors import DSLContainerError
-from mysingle.dsl.ir.codec import decode, encode
+from mysingle.dsl.ir.codec import _Parts, _program, decode, encode
 from mysingle.dsl.ir.program import Program
 from mysingle.dsl.ir.signing import Keyring
+from mysingle.dsl.ir.verify import verify
 from mysingle.dsl.store import ProgramCache, bytecode_key, program_key, warmed_key
 
 RING = Keyring({"b": b"second key of at least 32 bytes.....", "a": b"first key of at least 32 bytes......"})
@@ -75,6 +78,54 @@ def test_s12_mutations_never_crash(index: int) -> None:
     data = encode(program(index), Keyring())
     for _ in range(MUTATIONS):
         decode_mutant(_mutated(data, random_bytes))
+
+
+LEAVES = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    7,
+    19,
+    64,
+    5_001,
+    2**31,
+    2**53,
+    2**60,
+    1.5,
+    -0.0,
+    float("nan"),
+    float("inf"),
+    True,
+    False,
+    None,
+)
+LEAVES += ("", "a", "close", "_x", "x" * 300, "long", b"", [], [0], [[]], {}, {"a": 1})
+
+
+@pytest.mark.parametrize("index", range(len(SOURCES)))
+def test_s12_changed_values_never_crash(index: int) -> None:
+    """S12: one well-formed value in the place of another is refused as DSL-007, and nothing else is raised."""
+    source = random.Random(index)
+    data = encode(program(index), Keyring())
+    start = 14 + int.from_bytes(data[10:14], "big")
+    for _ in range(MUTATIONS):
+        payload = msgpack.unpackb(data[start:], strict_map_key=False)
+        place, key = _leaf(payload, source)
+        place[key] = source.choice(LEAVES)
+        try:
+            verify(_program(_Parts((1, 0), data[14:start], msgpack.packb(payload, use_bin_type=True))))
+        except DSLContainerError:
+            continue
+
+
+def _leaf(value: list[Any], source: random.Random) -> tuple[list[Any], int]:
+    while True:
+        key = source.randrange(len(value)) if value else 0
+        if not value or not isinstance(value[key], list) or not value[key] or source.random() < 0.1:
+            return (value, key) if value else ([0], 0)
+        value = value[key]
 
 
 def decode_mutant(data: bytes) -> None:

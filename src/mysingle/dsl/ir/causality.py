@@ -1,12 +1,17 @@
 """How far into the future each value looks, and what of that reaches a result."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mysingle.dsl.ir.kinds import Const, Phase
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Node, Program
+from mysingle.dsl.ir.row import no_bars
 
 __all__ = ["Finding", "find_lookahead", "leads", "values_of"]
+
+
+_LOOKING: Final = frozenset(name for name, row in OPS.items() if row.lead is not no_bars)
+"""The ops that may need bars of the future."""
 
 
 class Finding(NamedTuple):
@@ -47,10 +52,16 @@ def _value(nodes: tuple[Node, ...] | list[Node], index: int, known: dict[str, Co
 
 def leads(program: Program) -> tuple[float, ...]:
     """Return how many bars each node looks ahead: the maximum along its arguments; nothing cancels."""
+    if _LOOKING.isdisjoint(node.op for node in program.nodes):
+        return (0.0,) * len(program.nodes)
     found: list[float] = []
     for node in program.nodes:
-        own = max(OPS[node.op].lead(values_of(program.nodes, node)), 0)
-        found.append(max([own, *(found[arg] for arg in node.args)]))
+        own = max(OPS[node.op].lead(values_of(program.nodes, node)), 0) if node.op in _LOOKING else 0.0
+        found.append(
+            max((found[arg] for arg in node.args), default=0.0)
+            if not own
+            else max(own, *(found[arg] for arg in node.args), 0.0)
+        )
     return tuple(found)
 
 

@@ -250,6 +250,8 @@ def _kind(item: Reader) -> Kind:
 
 def _locs(item: Reader) -> tuple[tuple[int, int], ...]:
     numbers = [part.integer() for part in item.items()]
+    if len(numbers) % 2:
+        raise DSLContainerError("The container is malformed: a place needs line and column")
     found, line = [], 0
     for delta, column in zip(numbers[::2], numbers[1::2], strict=True):
         line += delta

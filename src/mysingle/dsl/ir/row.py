@@ -23,6 +23,7 @@ __all__ = [
     "Rule",
     "Values",
     "decay",
+    "no_bars",
     "parse_args",
 ]
 
@@ -114,7 +115,8 @@ class Gas(NamedTuple):
 _DEFAULT_GAS: Final = Gas()
 
 
-def _zero(_values: Values) -> float:
+def no_bars(_values: Values) -> float:
+    """Return 0: the rule of ops that need the bar itself only."""
     return 0
 
 
@@ -132,8 +134,8 @@ class Op:
     kernel: str = ""
     names: tuple[str, ...] = ()
     imm: int = 0
-    lead: Rule = _zero
-    first: Rule = _zero
+    lead: Rule = no_bars
+    first: Rule = no_bars
     horizon: Rule | None = None
     """What the op adds to the bars after which the start of the data no longer matters; `first` when None."""
     gas: Gas = _DEFAULT_GAS

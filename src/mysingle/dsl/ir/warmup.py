@@ -7,7 +7,7 @@ from mysingle.dsl.ir.causality import values_of
 from mysingle.dsl.ir.kinds import Const, Phase
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Program
-from mysingle.dsl.ir.row import UNBOUNDED
+from mysingle.dsl.ir.row import UNBOUNDED, no_bars
 
 __all__ = ["WarmUp", "warm_up"]
 
@@ -55,9 +55,11 @@ def _walk(program: Program, known: dict[str, Const]) -> tuple[list[float], list[
             first.append(0)
             horizon.append(0)
             continue
-        values = values_of(program.nodes, node, known)
-        own = op.first(values)
-        far = op.horizon(values) if op.horizon else own
+        own = far = 0.0
+        if op.first is not no_bars or op.horizon is not None:
+            values = values_of(program.nodes, node, known)
+            own = op.first(values)
+            far = op.horizon(values) if op.horizon else own
         if node.op == "align":
             far = UNBOUNDED  # how many base bars a bucket has is known at run time only
         first.append(max((first[arg] for arg in inputs), default=0) + own)
