@@ -1,7 +1,7 @@
 """Many parameters over one data set: what does not change from one combination to the next is not computed again."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final
@@ -26,7 +26,7 @@ from mysingle.dsl.ir.scalars import SCALARS
 from mysingle.dsl.kernels.floats import strict_floats
 from mysingle.dsl.kernels.registry import kernel
 
-__all__ = ["Sweep", "SweepResult", "combinations_of", "sweep"]
+__all__ = ["Sweep", "SweepResult", "combinations_of", "sweep", "sweep_program"]
 
 _REMEMBERED: Final = 64
 Combination = Mapping[str, Any]
@@ -43,7 +43,7 @@ class SweepResult:
     """How many operations were computed."""
 
 
-def combinations_of(space: Mapping[str, Sequence[Any]] | Sequence[Combination]) -> list[dict[str, Any]]:
+def combinations_of(space: Mapping[str, Iterable[Any]] | Iterable[Combination]) -> list[dict[str, Any]]:
     """Give every combination of a grid, or the list itself."""
     if isinstance(space, Mapping):
         names = list(space)
@@ -241,7 +241,7 @@ def _slowest_first(program: Program, names: Sequence[str], frame: Frame, first: 
 def sweep(
     program: Program,
     data: Any,
-    space: Mapping[str, Sequence[Any]] | Sequence[Combination],
+    space: Mapping[str, Iterable[Any]] | Iterable[Combination],
     metric: str | Callable[[Mapping[str, Any]], float] = "sharpe",
     top: int = 20,
     options: RunOptions | None = None,
@@ -274,6 +274,18 @@ def sweep(
     order = np.argsort(-np.where(np.isnan(found), -np.inf, found), kind="stable")[:top]
     best = tuple({**combinations[at], "metric": float(found[at])} for at in order.tolist())
     return SweepResult(best=best, values=found, combinations=tuple(combinations), evaluated=evaluated)
+
+
+def sweep_program(
+    program: Program,
+    data: Any,
+    space: Mapping[str, Iterable[Any]] | Iterable[Combination],
+    metric: str | Callable[[Mapping[str, Any]], float] = "sharpe",
+    top: int = 20,
+    **options: Any,
+) -> SweepResult:
+    """Sweep with the options of a run given by name; raises what `sweep` raises."""
+    return sweep(program, data, space, metric, top, RunOptions(**options))
 
 
 def _outcomes(
