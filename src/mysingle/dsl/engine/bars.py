@@ -277,7 +277,7 @@ def run_region(run: VectorRun, broker: Broker | None) -> Mapping[int, Any]:
     code = RegionCode(run.plan, broker)
     size = run.frame.size
     columns = [run.series(index).tolist() for index in code.inputs]
-    wanted = list(code.region.nodes)
+    wanted = sorted(_visible(run.plan) & set(code.region.nodes))
     rows = _loop(run, code, columns, itemgetter(*(code.place(index) for index in wanted), 0)) if size else []
     nodes = run.plan.program.nodes
     found = list(zip(*rows, strict=True)) if rows else [()] * (len(wanted) + 1)
@@ -287,10 +287,38 @@ def run_region(run: VectorRun, broker: Broker | None) -> Mapping[int, Any]:
     }
 
 
+def _visible(plan: Plan) -> set[int]:
+    """Give what is read from outside the region."""
+    program = plan.program
+    found = [arg for index in plan.order if index >= 0 for arg in program.nodes[index].args]
+    found += [output.node for output in program.outputs] + [guard.mask for guard in program.guards]
+    found += [index for order in program.orders for index in order_nodes(order)]
+    found += [index for plot in program.plots for index in (plot.node, plot.mask) if index >= 0]
+    found += [alert.mask for alert in program.alerts] + [item.node for item in program.names]
+    return {plan.target(index) for index in found}
+
+
+def _carry(states: Sequence[tuple[int, int]]) -> Step:
+    """Give the step that ends a bar: every state takes its update, all at once."""
+    if {place for place, _ in states} & {update for _, update in states}:
+
+        def swap(r: Registers) -> None:
+            for place, value in [(place, r[update]) for place, update in states]:
+                r[place] = value
+
+        return swap
+
+    def step(r: Registers) -> None:
+        for place, update in states:
+            r[place] = r[update]
+
+    return step
+
+
 def _loop(
     run: VectorRun, code: RegionCode, columns: Sequence[list[Any]], pick: Callable[[Registers], Any]
 ) -> list[Any]:
-    r, steps, states, count = code.registers, code.steps, code.states, len(columns)
+    r, steps, carry, count = code.registers, code.steps, _carry(code.states), len(columns)
     code.start(lambda index: _first(run, index))
     bars = _bars(columns, run.frame.size)
     account = _prices(run) if code.broker is not None and code.region.has_broker else None
@@ -306,8 +334,7 @@ def _loop(
         rows.append(pick(r))
         if account is not None:
             code.requests(r)
-        for place, value in [(place, r[update]) for place, update in states]:
-            r[place] = value
+        carry(r)
     return rows
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mysingle.dsl.errors import DSLDataError
-from mysingle.dsl.kernels.floats import Array, all_finite
+from mysingle.dsl.kernels.floats import Array, all_finite, strict_floats
 from mysingle.dsl.limits import LIMITS
 
 __all__ = ["TIME_NAMES", "Frame", "column_names", "read_frame", "write_series", "write_table"]
@@ -62,7 +62,8 @@ def read_frame(data: Table, needed: Sequence[str]) -> Frame:
     _refuse_names(names, needed)
     warnings: list[str] = []
     raw = {name: _raw(data, name) for name in needed}
-    columns = {name: _column(name, values, warnings) for name, values in raw.items()}
+    with strict_floats():
+        columns = {name: _column(name, values, warnings) for name, values in raw.items()}
     size = _size(data, columns)
     time, zone = _time(data, names, size)
     return Frame(

@@ -24,6 +24,7 @@ __all__ = ["Instruction", "RunRegion", "VectorCode", "VectorRun", "as_operand"]
 RunRegion: TypeAlias = "Callable[[VectorRun], Mapping[int, Any]]"
 Compute: TypeAlias = "Callable[[VectorRun], Any]"
 _SPARE: Final = 8
+_LARGE: Final = 8_192
 _ALIASES: Final = frozenset({"get", "shift", "broadcast", "align", "col", "tf_col", "to_float"})
 _ALLOCATING: Final = frozenset({"where", "fillna", "to_float", "to_bool"})
 
@@ -188,6 +189,7 @@ class VectorRun:
         self.code, self.plan, self.frame, self.budget, self.region = code, code.plan, frame, budget, region
         self.slots = code.slots.copy()
         self._spare: dict[str, list[Any]] = {"f": [], "b": []}
+        self._recycles = frame.size >= _LARGE
         self.counted = 0
         self._aligner: Aligner | None = None
 
@@ -220,8 +222,9 @@ class VectorRun:
         self.counted = until
 
     def _recycle(self, value: Any) -> None:
-        if isinstance(value, np.ndarray) and value.size == self.frame.size and value.flags.owndata:
-            spare = self._spare["b" if value.dtype == np.bool_ else "f"]
+        # Small arrays come from the allocator as fast as from here.
+        if self._recycles and isinstance(value, np.ndarray) and value.size == self.frame.size and value.flags.owndata:
+            spare = self._spare["b" if value.dtype.char == "?" else "f"]
             if len(spare) < _SPARE:
                 spare.append(value)
 

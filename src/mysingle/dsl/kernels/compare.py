@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from mysingle.dsl.kernels.floats import Array, Mask
+from mysingle.dsl.kernels.floats import Array, Mask, first_present, sum_of_squares
 
 __all__ = ["COMPARE", "COMPARE_ONE", "EXACT", "EXACT_ONE", "TOLERANCE", "tolerant", "tolerant_pair"]
 
@@ -157,9 +157,12 @@ def _fill_equal(op: str, a: Array, b: Any, result: Mask, gap: Array, bound: floa
 
 def _largest(values: Array) -> float:
     # The root of the sum of squares is never below the largest value, and is the cheapest pass there is.
-    norm = math.sqrt(values.dot(values))
+    values = values[first_present(values) :]
+    norm = math.sqrt(sum_of_squares(values))
     if norm < math.inf:
         return norm
+    if not values.size:
+        return 0.0
     high, low = float(np.fmax.reduce(values)), float(np.fmin.reduce(values))
     return max(high, -low) if high == high else 0.0
 

@@ -93,9 +93,11 @@ def look_back(name: str, *numbers: float) -> int:
     return int(function.lookback)
 
 
+@cache
 def _function(name: str) -> Callable[..., Any]:
     if has_talib():
-        found: Callable[..., Any] = getattr(_talib(), name)  # from the kernel table, never from a source
+        # Without the wrapper that looks for DataFrames; the name is from the kernel table, never from a source.
+        found: Callable[..., Any] = getattr(_talib()._ta_lib, name)  # noqa: SLF001  # the functions themselves
         return found
     return partial(by_reference, name)
 

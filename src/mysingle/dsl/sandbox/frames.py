@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]  # it ships no types
 import numpy as np
 
 from mysingle.dsl.engine.result import AlertRow, OrderRow, PlotRow, Result
