@@ -280,3 +280,19 @@ def test_tenants_do_not_meet(runner, frame):
         runner("assert close.max() < 0, 'no'\nresult = close").run(data)
 
     assert before == mine.run(data).result.to_numpy().tobytes()
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_other_tables(library, runner, bars):
+    """Data of another library gives results of that library, with the same values."""
+    module = pytest.importorskip(library)
+    columns, program = bars(60), runner("result = {'up': close > open, 'mean': SMA(close, 5)}")
+    data = module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
+
+    found, expected = program.run(data).result, program.run(columns).result
+    single = runner("result = close > open").run(data).result
+
+    assert type(found) is type(data)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(np.asarray(found[name].to_numpy(), dtype=values.dtype), values)
+    np.testing.assert_array_equal(np.asarray(single.to_numpy()), expected["up"])

@@ -24,6 +24,8 @@ class Frame:
     columns: Mapping[str, Array]
     size: int
     source: str
+    form: type = dict
+    """The type of the data: results of a library that is not ours are made by it."""
     index: Any = None
     time: Array | None = None
     zone: str = "UTC"
@@ -70,6 +72,7 @@ def read_frame(data: Table, needed: Sequence[str]) -> Frame:
         columns=columns,
         size=size,
         source=_source(data),
+        form=type(data),
         index=data.index if _is_pandas(data) else None,
         time=time,
         zone=zone,
@@ -187,16 +190,11 @@ def write_series(frame: Frame, values: Any, name: str | None = None) -> Any:
     match frame.source:
         case "pandas":
             return pd.Series(values.copy(), index=frame.index, name=name)
-        case "polars":
-            import polars as pl  # the caller's library, not ours
-
-            return pl.Series(name or "result", values)
-        case "pyarrow":
-            import pyarrow as pa  # the caller's library, not ours
-
-            return pa.array(values)
-        case _:
+        case "dict":
             return values
+        case _:
+            label = name or "result"
+            return write_table(frame, {label: values})[label]
 
 
 def write_table(frame: Frame, columns: Mapping[str, Any]) -> Any:
@@ -204,15 +202,10 @@ def write_table(frame: Frame, columns: Mapping[str, Any]) -> Any:
     match frame.source:
         case "pandas":
             return pd.DataFrame({name: values.copy() for name, values in columns.items()}, index=frame.index)
-        case "polars":
-            import polars as pl  # the caller's library, not ours
-
-            return pl.DataFrame(dict(columns))
-        case "pyarrow":
-            import pyarrow as pa  # the caller's library, not ours
-
-            return pa.table(dict(columns))
-        case _:
+        case "dict":
             for values in columns.values():
                 values.flags.writeable = False
             return dict(columns)
+        case _:
+            make: Any = getattr(frame.form, "from_pydict", frame.form)  # Arrow's tables have it, polars' frames do not
+            return make(dict(columns))

@@ -111,9 +111,8 @@ class _Worker:
 
 
 def _environment() -> dict[str, str]:
-    # A worker sees no setting and no secret of the service.
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "VIRTUAL_ENV") if name in os.environ}
-    return {**kept, **_ENVIRONMENT}
+    # A worker sees no setting and no secret of the service: it only needs to find the same packages.
+    return {**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 class _Sent:
