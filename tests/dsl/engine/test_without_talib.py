@@ -10,8 +10,9 @@ import pytest
 SOURCE = """
 m = MACD(close)
 b = bbands(close, 20, 2.0)
-line = EMA(close, 12) + SMA(close, 20) + RSI(close, 14) + atr(high, low, close, 14) + m.histogram + b.upper
-result = line + adx(high, low, close, 14).adx + supertrend(high, low, close) + close.rolling(10).median() + highest(high, 5)
+line = EMA(close, 12) + SMA(close, 20) + RSI(close, 14) + atr(high, low, close, 14) + m.histogram
+more = b.upper + adx(high, low, close, 14).adx + supertrend(high, low, close)
+result = line + more + close.rolling(10).median() + highest(high, 5)
 """
 SCRIPT = """
 import json, sys
