@@ -24,7 +24,7 @@ from mysingle.dsl.lang.values import (
 )
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["as_bool", "as_number", "bind", "bound", "describe", "signature_of", "truth"]
+__all__ = ["as_bool", "as_number", "bind", "bound", "column_name", "describe", "signature_of", "truth"]
 
 Bound: TypeAlias = dict[str, tuple[Value | None, Span]]
 _LOOKAHEAD_KEYWORDS = frozenset({"center", "centre", "centered", "forward", "lookahead", "look_ahead", "offset"})
@@ -54,6 +54,13 @@ def as_node(ctx: Context, value: Value, span: Span, wanted: str = "a number or s
         return ctx.emit(span, "sub", index, ctx.const(value.back)) if value.back else index
     hint = f"choose one: {', '.join(value.fields)}" if isinstance(value, Record) else ""
     raise ctx.refuse("wanted", span, wanted=wanted, found=describe(ctx, value), hint=hint)
+
+
+def column_name(ctx: Context, name: str, span: Span) -> str:
+    """Return the name of a column, or report that it is none (S4)."""
+    if not name.isidentifier() or name.startswith("_") or len(name) > LIMITS.identifier:
+        raise ctx.refuse("column_name", span, name=name[:64])
+    return name
 
 
 def as_number(ctx: Context, value: Value, span: Span) -> int:

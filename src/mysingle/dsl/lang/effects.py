@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from mysingle.dsl.ir.kinds import Const, Kind, Phase, Type
 from mysingle.dsl.ir.program import Alert, Grid, Order, ParamSpec, Plot
 from mysingle.dsl.ir.row import parse_args
-from mysingle.dsl.lang.check import as_bool, as_node, as_number, bound
+from mysingle.dsl.lang.check import as_bool, as_node, as_number, bound, column_name
 from mysingle.dsl.lang.context import Context
 from mysingle.dsl.lang.source import Span
 from mysingle.dsl.lang.values import CallSite, ListValue, Ref, Timeframe, Value
@@ -249,7 +249,8 @@ def _tf_col(ctx: Context, call: CallSite) -> Value:
     agg = _text(ctx, found, "agg", default="last")
     if agg not in _AGGREGATIONS:
         raise ctx.refuse("option", found["agg"][1], name="agg", options=", ".join(sorted(_AGGREGATIONS)))
-    return tf_column(ctx, frame, _text(ctx, found, "name"), agg, call.span)
+    name = column_name(ctx, _text(ctx, found, "name"), found["name"][1])
+    return tf_column(ctx, frame, name, agg, call.span)
 
 
 def tf_column(ctx: Context, frame: Timeframe, name: str, agg: str, span: Span) -> Value:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from mysingle.dsl.ir.kinds import Kind, Phase
 from mysingle.dsl.lang import nodes as n
 from mysingle.dsl.lang.calls import dispatch
-from mysingle.dsl.lang.check import as_bool, as_node, describe
+from mysingle.dsl.lang.check import as_bool, as_node, column_name, describe
 from mysingle.dsl.lang.context import Context
 from mysingle.dsl.lang.diagnostics import Refusal
 from mysingle.dsl.lang.library import Maker
@@ -176,17 +176,11 @@ def _namespace_item(ctx: Context, value: Namespace, index: Value, node: n.Index)
     if not isinstance(key, str):
         raise ctx.refuse("constant_key", node.key.span)
     if value.name in {"data", "input"}:
-        return data_column(ctx, _column_key(ctx, key, node), node.span)
+        return data_column(ctx, column_name(ctx, key, node.key.span), node.span)
     if value.name == "params":
         ctx.params.need(key, implicit=False)
         return Ref(ctx.parameter(key))
     raise ctx.refuse("no_subscript", node.span, name=value.name)
-
-
-def _column_key(ctx: Context, key: str, node: n.Index) -> str:
-    if not key.isidentifier() or key.startswith("_") or len(key) > LIMITS.identifier:
-        raise ctx.refuse("column_name", node.key.span, name=key[:64])
-    return key
 
 
 def _field(ctx: Context, value: Record | Frame, index: Value, node: n.Index) -> Value:
@@ -251,7 +245,7 @@ def _at_bar(ctx: Context, value: Value, index: BarVariable, node: n.Index, name:
     if index.back == 0:
         return value
     loop = ctx.loop
-    if loop is not None and name in loop.assigned:
+    if loop is not None and name in loop.states:
         return Ref(older_leaf(ctx, loop.states[name], index.back))
     series = as_node(ctx, value, node.span)
     if ctx.type(series).phase < Phase.SERIES:
