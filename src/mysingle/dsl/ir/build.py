@@ -21,13 +21,14 @@ class Builder:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
+        self.types: list[Type] = []
         self.locs: list[tuple[int, int]] = []
         self.place = (0, 0)
-        self._known: dict[tuple[object, ...], int] = {}
+        self._known: dict[object, int] = {}
 
     def type_of(self, index: int) -> Type:
         """Return the type of a node."""
-        return self.nodes[index].type
+        return self.types[index]
 
     def constant(self, index: int) -> Const:
         """Return the value of a constant node; None when it is not one, or na."""
@@ -41,7 +42,12 @@ class Builder:
     def const(self, value: Const, kind: Kind | None = None) -> int:
         """Return the node of a constant; None of kind FLOAT is na."""
         found = kind or constant_kind(value)
-        return self._add(Node("const", found, Phase.CONST, 0, (), (value,)))
+        # 1, 1.0 and True are equal in Python, and so are 0.0 and -0.0
+        key = (value, found, str(value) if isinstance(value, float) else type(value))
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        return self._add(key, Node("const", found, Phase.CONST, 0, (), (value,)), Type(found, Phase.CONST))
 
     def emit(self, name: str, *args: int, imm: tuple[Const, ...] = (), declared: Type | None = None) -> int:
         """
@@ -52,15 +58,16 @@ class Builder:
             TooManyNodesError: the program is too large.
         """
         op = OPS[name]
-        found = infer(op, [self.nodes[arg].type for arg in args], declared)
-        simple = self._simplified(name, args, found)
+        types = self.types
+        found = infer(op, tuple([types[arg] for arg in args]), declared)
+        simple = self._simplified(name, args, found) if args else None
         if simple is not None:
             return simple
-        return self._add(Node(name, found.kind, found.phase, found.grid, args, imm))
+        node = Node(name, found.kind, found.phase, found.grid, args, imm)
+        known = self._known.get(node)
+        return self._add(node, node, found) if known is None else known
 
     def _simplified(self, name: str, args: tuple[int, ...], found: Type) -> int | None:
-        if not args:
-            return None
         if found.phase is Phase.CONST and name in SCALARS:
             value = SCALARS[name](*(self.constant(arg) for arg in args))
             if found.kind is Kind.FLOAT and isinstance(value, int):
@@ -69,19 +76,15 @@ class Builder:
         rule = _RULES.get(name)
         return rule(self, args) if rule else None
 
-    def _add(self, node: Node) -> int:
-        value = node.imm[0] if node.op == "const" else None
-        # 1, 1.0 and True are equal in Python, and so are 0.0 and -0.0
-        key = (node, type(value), str(value) if isinstance(value, float) else "")
-        known = self._known.get(key)
-        if known is not None:
-            return known
-        if len(self.nodes) >= LIMITS.nodes:
+    def _add(self, key: object, node: Node, found: Type) -> int:
+        index = len(self.nodes)
+        if index >= LIMITS.nodes:
             raise TooManyNodesError
         self.nodes.append(node)
+        self.types.append(found)
         self.locs.append(self.place)
-        self._known[key] = len(self.nodes) - 1
-        return len(self.nodes) - 1
+        self._known[key] = index
+        return index
 
 
 def _select(builder: Builder, args: tuple[int, ...]) -> int | None:

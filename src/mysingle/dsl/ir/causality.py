@@ -40,14 +40,14 @@ def values_of(
     nodes: tuple[Node, ...] | list[Node], node: Node, known: dict[str, Const] | None = None
 ) -> tuple[Const, ...]:
     """Return the arguments as numbers where they are constants or known parameters, None for all others."""
-    return tuple(_value(nodes, arg, known or {}) for arg in node.args)
-
-
-def _value(nodes: tuple[Node, ...] | list[Node], index: int, known: dict[str, Const]) -> Const:
-    node = nodes[index]
-    if node.op == "const":
-        return node.imm[0]
-    return known.get(str(node.imm[0])) if node.op == "param" else None
+    found: list[Const] = []
+    for arg in node.args:
+        source = nodes[arg]
+        if source.op == "const":
+            found.append(source.imm[0])
+        else:
+            found.append(known.get(str(source.imm[0])) if known and source.op == "param" else None)
+    return tuple(found)
 
 
 def leads(program: Program) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ is computed again and compared.
 """
 
 from hashlib import sha256
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 import msgpack  # type: ignore[import-untyped]  # no stubs
@@ -42,7 +43,12 @@ __all__ = ["MAGIC", "decode", "encode", "payload_of", "program_hash"]
 MAGIC: Final = b"MSLB"
 _CONTAINER: Final = 1
 _KINDS: Final = tuple(Kind)
+_PHASES: Final = tuple(Phase)
+_INTEGERS: Final = frozenset({int})
+_NAMES: Final = {number: row.name for number, row in BY_ID.items() if Flag.COMPOSITE not in row.flags}
+"""Number of an operation → its name; functions of the language are no operations."""
 _GAS_BARS: Final = 1_000
+_FAR: Final = 2**31
 _PROFILES: Final = frozenset({"standard", "mysingle-1"})
 _MODES: Final = frozenset({"strict", "research"})
 _LIMITS: Final = {
@@ -200,7 +206,7 @@ def _program(parts: _Parts) -> Program:
     if profile not in _PROFILES or mode not in _MODES:
         raise DSLContainerError("The container names an unknown profile or mode")
     return Program(
-        nodes=tuple(_node(item) for item in nodes.items()),
+        nodes=tuple([_node(item) for item in nodes.values()]),
         locs=_locs(locs),
         params=tuple(_param(item) for item in params.items()),
         columns=tuple(item.text() for item in columns.items()),
@@ -227,18 +233,23 @@ def _unpack(data: bytes) -> Any:
         raise DSLContainerError("The container is malformed: compile again") from error
 
 
-def _node(item: Reader) -> Node:
-    number, kind, phase, grid, args, imm = item.items(6)
-    op = BY_ID.get(number.integer())
-    if op is None:
+def _node(item: Any) -> Node:
+    """Read a node; what it refers to is for the verifier. Most of a container is nodes, so this is the fast path."""
+    if type(item) is not list or len(item) != 6:
+        raise DSLContainerError("The container is malformed: a list was expected")
+    number, kind, phase, grid, args, imm = item
+    if not (type(number) is int and type(kind) is int and type(phase) is int and type(grid) is int):
+        raise DSLContainerError("The container is malformed: a number was expected")
+    if type(args) is not list or type(imm) is not list:
+        raise DSLContainerError("The container is malformed: a list was expected")
+    if args and set(map(type, args)) != _INTEGERS:
+        raise DSLContainerError("The container is malformed: a number was expected")
+    if number not in _NAMES:
         raise DSLContainerError("The program uses an operation that this version does not have: compile again")
-    if op.has(Flag.COMPOSITE):
-        raise DSLContainerError("The program contains a function instead of operations")
-    phases = phase.integer()
-    if not 0 <= phases <= Phase.SERIES:
-        raise DSLContainerError("The program has a value of an unknown phase")
-    return Node(op.name, _kind(kind), Phase(phases), grid.integer(), tuple(arg.integer() for arg in args.items()),
-                tuple(value.const() for value in imm.items()))  # fmt: skip
+    if not (0 <= kind < len(_KINDS) and 0 <= phase < len(_PHASES)):
+        raise DSLContainerError("The program has a value of an unknown kind or phase")
+    values = tuple([Reader(value).const() for value in imm]) if imm else ()
+    return Node(_NAMES[number], _KINDS[kind], _PHASES[phase], grid, tuple(args), values)
 
 
 def _kind(item: Reader) -> Kind:
@@ -249,14 +260,13 @@ def _kind(item: Reader) -> Kind:
 
 
 def _locs(item: Reader) -> tuple[tuple[int, int], ...]:
-    numbers = [part.integer() for part in item.items()]
-    if len(numbers) % 2:
+    numbers = item.values()
+    if len(numbers) % 2 or not set(map(type, numbers)) <= _INTEGERS:
         raise DSLContainerError("The container is malformed: a place needs line and column")
-    found, line = [], 0
-    for delta, column in zip(numbers[::2], numbers[1::2], strict=True):
-        line += delta
-        found.append((line, column))
-    return tuple(found)
+    lines, columns = list(accumulate(numbers[::2])), numbers[1::2]
+    if numbers and not (0 <= min(lines) <= max(lines) < _FAR and 0 <= min(columns) <= max(columns) < _FAR):
+        raise DSLContainerError("The container is malformed: a place that no source has")
+    return tuple(zip(lines, columns, strict=True))
 
 
 def _param(item: Reader) -> ParamSpec:

@@ -1,13 +1,12 @@
 """What a run costs, before it runs: nominal nanoseconds and live bytes, the same on every machine."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mysingle.dsl.errors import DSLMemoryError, DSLTimeoutError
-from mysingle.dsl.ir.causality import values_of
 from mysingle.dsl.ir.kinds import Const, Kind, Phase
 from mysingle.dsl.ir.ops import OPS, Flag
-from mysingle.dsl.ir.program import Program
+from mysingle.dsl.ir.program import Node, Program
 from mysingle.dsl.ir.regions import region_of
 from mysingle.dsl.limits import LIMITS, Tier
 
@@ -29,11 +28,12 @@ class Cost(NamedTuple):
 def cost_of(program: Program, n_bars: int, params: Mapping[str, Const] | None = None) -> Cost:
     """Return the cost of one run; windows that are not known yet count with the parameter's maximum, else the limit."""
     known = {spec.name: _worst(spec.maximum, spec.kind) for spec in program.params} | dict(params or {})
-    region = set(getattr(region_of(program), "nodes", ()))
+    inside = frozenset(getattr(region_of(program), "nodes", ()))
     live = _reachable(program)
     by_line: dict[int, int] = {}
     for index in live:
-        amount = int(_REGION_PER_NODE * n_bars) if index in region else _gas(program, index, n_bars, known)
+        node = program.nodes[index]
+        amount = int(_REGION_PER_NODE * n_bars) if index in inside else _gas(program, node, n_bars, known)
         line = program.locs[index][0]
         by_line[line] = by_line.get(line, 0) + amount
     return Cost(sum(by_line.values()), _peak_bytes(program, live, n_bars) / 1_048_576, by_line)
@@ -60,29 +60,41 @@ def _worst(maximum: Const, kind: Kind) -> Const:
     return maximum if maximum is not None or kind not in {Kind.INT, Kind.FLOAT} else LIMITS.window
 
 
-def _gas(program: Program, index: int, n_bars: int, known: dict[str, Const]) -> int:
-    node = program.nodes[index]
-    if node.phase is not Phase.SERIES and not OPS[node.op].has(Flag.REDUCTION):
-        return _SCALAR
+def _gas(program: Program, node: Node, n_bars: int, known: dict[str, Const]) -> int:
     op = OPS[node.op]
-    windows = [
-        LIMITS.window if value is None else min(abs(float(value)), LIMITS.window)
-        for arg, value in zip(op.args, values_of(program.nodes, node, known), strict=False)
-        if arg.is_window and (value is None or isinstance(value, int | float))
-    ]
-    return int(_NODE + op.gas.call + (op.gas.bar + op.gas.per_window * sum(windows)) * n_bars)
+    if node.phase is not Phase.SERIES and Flag.REDUCTION not in op.flags:
+        return _SCALAR
+    windows = 0.0
+    for place in _WINDOWS.get(node.op, ()):
+        if place < len(node.args):
+            windows += _window(program.nodes[node.args[place]], known)
+    return int(_NODE + op.gas.call + (op.gas.bar + op.gas.per_window * windows) * n_bars)
+
+
+def _window(source: Node, known: dict[str, Const]) -> float:
+    value = source.imm[0] if source.op == "const" else known.get(str(source.imm[0])) if source.op == "param" else None
+    if isinstance(value, int | float):
+        return min(abs(float(value)), LIMITS.window)
+    return LIMITS.window if value is None else 0.0
+
+
+_WINDOWS: Final[dict[str, tuple[int, ...]]] = {
+    row.name: places
+    for row in OPS.values()
+    if row.gas.per_window and (places := tuple(at for at, arg in enumerate(row.args) if arg.is_window))
+}
+"""Where an op whose cost grows with its windows has them."""
 
 
 def _reachable(program: Program) -> list[int]:
-    found = set(program.roots())
-    for index in range(len(program.nodes) - 1, -1, -1):
+    nodes, found = program.nodes, set(program.roots())
+    for index in range(len(nodes) - 1, -1, -1):
         if index in found:
-            found.update(program.nodes[index].args)
+            found.update(nodes[index].args)
     return sorted(found)
 
 
-def _width(program: Program, index: int) -> int:
-    node = program.nodes[index]
+def _width(node: Node) -> int:
     if node.phase is not Phase.SERIES or node.op == "col":
         return 0
     if node.kind is Kind.RECORD:
@@ -92,17 +104,20 @@ def _width(program: Program, index: int) -> int:
 
 def _peak_bytes(program: Program, live: list[int], n_bars: int) -> int:
     """Walk in SSA order and free after the last use: what the vector engine does."""
-    last = {index: index for index in live}
+    nodes, kept = program.nodes, set(program.roots())
+    last: dict[int, int] = {}
     for index in live:
-        for arg in program.nodes[index].args:
-            last[arg] = max(last[arg], index)
-    kept = set(program.roots())
+        last[index] = index
+        for arg in nodes[index].args:
+            last[arg] = index
     peak = current = 0
     ends: dict[int, int] = {}
     for index in live:
-        current += _width(program, index)
-        peak = max(peak, current)
-        if index not in kept:
-            ends[last[index]] = ends.get(last[index], 0) + _width(program, index)
+        width = _width(nodes[index])
+        if width:
+            current += width
+            peak = max(peak, current)
+            if index not in kept:
+                ends[last[index]] = ends.get(last[index], 0) + width
         current -= ends.pop(index, 0)
     return peak * n_bars

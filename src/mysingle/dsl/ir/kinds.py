@@ -1,9 +1,9 @@
 """What a value is (its kind) and when it is known (its phase)."""
 
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-__all__ = ["Const", "Kind", "Phase", "Type", "merge_kinds"]
+__all__ = ["NUMERIC", "Const", "Kind", "Phase", "Type", "merge_kinds"]
 
 Const: TypeAlias = float | int | bool | str | None
 """The only values that a program carries."""
@@ -38,13 +38,14 @@ class Type(NamedTuple):
     grid: int = 0
 
 
-_NUMERIC = frozenset({Kind.FLOAT, Kind.INT})
+NUMERIC: Final = frozenset({Kind.FLOAT, Kind.INT})
+"""The kinds that arithmetic takes as they are."""
 
 
 def merge_kinds(left: Kind, right: Kind) -> Kind | None:
     """Return the kind of a value that is one or the other; None when there is none (bool with float)."""
     if left is right:
         return left
-    if left in _NUMERIC and right in _NUMERIC:
+    if left in NUMERIC and right in NUMERIC:
         return Kind.FLOAT
     return None

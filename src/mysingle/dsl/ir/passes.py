@@ -9,27 +9,29 @@ __all__ = ["prune"]
 
 def prune(program: Program) -> Program:
     """Return the program without nodes, states, parameters and columns that nothing seen outside needs."""
-    live = _live_states(program)
-    roots = set(replace(program, states=tuple(program.states[i] for i in live)).roots())
+    live = _live_states(program) if program.states else []
+    roots = set(program.roots())
+    if len(live) < len(program.states):
+        roots = set(replace(program, states=tuple(program.states[i] for i in live)).roots())
     kept = sorted(_reachable(program, roots))
     new = {old: index for index, old in enumerate(kept)}
     state_of = {old: index for index, old in enumerate(live)}
-    nodes = tuple(_moved(program.nodes[i], new, state_of) for i in kept)
+    nodes = tuple([_moved(program.nodes[i], new, state_of) for i in kept])
     used = {str(node.imm[0]) for node in nodes if node.op == "param"}
-    columns = sorted({str(node.imm[0 if node.op == "col" else 1]) for node in nodes if node.op in {"col", "tf_col"}})
+    columns = {str(node.imm[0 if node.op == "col" else 1]) for node in nodes if node.op in {"col", "tf_col"}}
     return replace(
         program,
         nodes=nodes,
-        locs=tuple(program.locs[i] for i in kept),
+        locs=tuple([program.locs[i] for i in kept]),
         params=tuple(spec for spec in program.params if spec.name in used or not (spec.implicit or spec.required)),
-        columns=tuple(columns),
+        columns=tuple(sorted(columns)),
         states=tuple(_moved_state(program.states[i], new) for i in live),
         outputs=tuple(Output(item.name, new[item.node]) for item in program.outputs),
         guards=tuple(Guard(new[item.mask], *item[1:]) for item in program.guards),
         orders=tuple(_moved_order(item, new) for item in program.orders),
         plots=tuple(_moved_plot(item, new) for item in program.plots),
         alerts=tuple(Alert(new[item.mask], *item[1:]) for item in program.alerts),
-        names=tuple(Named(item.name, new[item.node], item.line) for item in program.names if item.node in new),
+        names=tuple([Named(item.name, new[item.node], item.line) for item in program.names if item.node in new]),
     )
 
 
@@ -55,8 +57,10 @@ def _reachable(program: Program, roots: set[int]) -> set[int]:
 
 
 def _moved(node: Node, new: dict[int, int], state_of: dict[int, int]) -> Node:
-    imm = (state_of[int(node.imm[0] or 0)],) if node.op == "state" else node.imm
-    return node._replace(args=tuple(new[arg] for arg in node.args), imm=imm)
+    op, kind, phase, grid, args, imm = node
+    if op == "state":
+        return Node(op, kind, phase, grid, args, (state_of[int(imm[0] or 0)],))
+    return Node(op, kind, phase, grid, tuple([new[arg] for arg in args]), imm) if args else node
 
 
 def _moved_state(state: State, new: dict[int, int]) -> State:

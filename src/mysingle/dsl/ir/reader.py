@@ -18,6 +18,12 @@ class Reader:
     def __init__(self, value: Any) -> None:
         self._value = value
 
+    def values(self) -> list[Any]:
+        """Return the members of an array as they are."""
+        if type(self._value) is not list:
+            raise DSLContainerError("The container is malformed: a list was expected")
+        return self._value
+
     def items(self, count: int | None = None) -> list["Reader"]:
         """Return the members of an array, of exactly `count` when given."""
         if not isinstance(self._value, list) or (count is not None and len(self._value) != count):

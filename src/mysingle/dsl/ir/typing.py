@@ -1,10 +1,11 @@
 """The type of a node from its op and its arguments: one rule for the builder and for the verifier."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from mysingle.dsl.ir.kinds import Const, Kind, Phase, Type, merge_kinds
-from mysingle.dsl.ir.ops import Arg, Op
+from mysingle.dsl.ir.ops import OPS, Arg, Op
 from mysingle.dsl.ir.row import Flag
 from mysingle.dsl.limits import LIMITS
 
@@ -39,6 +40,13 @@ def infer(op: Op, args: Sequence[Type], declared: Type | None = None) -> Type:
     Raises:
         ReadTypeError: wrong number of arguments, a kind or a phase that the row does not allow, or mixed grids.
     """
+    return _inferred(op.name, tuple(args), declared)
+
+
+@lru_cache(maxsize=4096)
+def _inferred(name: str, args: tuple[Type, ...], declared: Type | None) -> Type:
+    """Remember the answer: a language of some hundred operations has few signatures that programs use."""
+    op = OPS[name]
     _check_arguments(op, args)
     grid = _grid(op, args, declared)
     if op.result == "declared":
@@ -127,8 +135,9 @@ def _merged(op: Op, kinds: list[Kind]) -> Kind:
 
 def constant_kind(value: Const) -> Kind:
     """Return the kind of a constant as it stands in a program."""
-    if isinstance(value, bool):
-        return Kind.BOOL
-    if value is None:
-        return Kind.NONE
-    return {int: Kind.INT, float: Kind.FLOAT, str: Kind.STR}[type(value)]
+    return _CONSTANTS[type(value)]
+
+
+_CONSTANTS: Final[dict[type, Kind]] = {
+    bool: Kind.BOOL, int: Kind.INT, float: Kind.FLOAT, str: Kind.STR, type(None): Kind.NONE,
+}  # fmt: skip

@@ -1,6 +1,6 @@
 """The typed verifier: after it an engine needs no dynamic type checks, and nothing it refuses can run (S12)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from mysingle.dsl.errors import DSLContainerError
@@ -31,8 +31,7 @@ def verify(program: Program) -> None:
     """
     _check_counts(program)
     _check_tables(program)
-    for index, node in enumerate(program.nodes):
-        _check_node(program, index, node)
+    _check_nodes(program)
     _check_outside(program)
     if blockers(program):
         raise DSLContainerError("The bar region contains an operation that needs more than one bar")
@@ -40,9 +39,13 @@ def verify(program: Program) -> None:
         raise DSLContainerError("The program looks ahead although it was compiled in strict mode")
 
 
+def _invalid(message: str) -> DSLContainerError:
+    return DSLContainerError(f"The program is not valid: {message}")
+
+
 def _need(is_right: bool, message: str) -> None:  # private
     if not is_right:
-        raise DSLContainerError(f"The program is not valid: {message}")
+        raise _invalid(message)
 
 
 def _check_counts(program: Program) -> None:
@@ -99,27 +102,46 @@ def _fits(kind: Kind, value: Const) -> bool:
 # nodes
 
 
-def _check_node(program: Program, index: int, node: Node) -> None:
-    op = OPS[node.op]
-    _need(all(0 <= arg < index for arg in node.args), f"node {index} uses a value that does not exist yet")
-    _need(0 <= node.grid < len(program.grids), f"node {index} is on an unknown timeframe")
-    _need(len(node.imm) == op.imm, f"node {index} has {len(node.imm)} immediates, {op.name} takes {op.imm}")
-    if node.op in _SPECIALS:
-        _SPECIALS[node.op](program, node)
-    try:
-        found = infer(op, [program.nodes[arg].type for arg in node.args], node.type)
-    except ReadTypeError as error:
-        raise DSLContainerError(f"The program is not valid: {error}") from None
-    _need(found == node.type, f"node {index} ({op.name}) is not what it says it is")
-    _check_ranges(program, op, node)
+def _check_nodes(program: Program) -> None:
+    nodes = program.nodes
+    types: list[Type] = []
+    for index, node in enumerate(nodes):
+        op, args, own = OPS[node.op], node.args, node.type
+        _check_references(program, op, index, node)
+        if node.op in _SPECIALS:
+            _SPECIALS[node.op](program, node)
+        try:
+            found = infer(op, tuple([types[arg] for arg in args]), own)
+        except ReadTypeError as error:
+            raise _invalid(str(error)) from None
+        if found != own:
+            raise _invalid(f"node {index} ({op.name}) is not what it says it is")
+        types.append(found)
+        if op.name in _RANGED:
+            _check_ranges(nodes, op, args)
 
 
-def _check_ranges(program: Program, op: Op, node: Node) -> None:
-    for place, arg in enumerate(node.args):
-        row = op.args[min(place, len(op.args) - 1)]
-        source = program.nodes[arg]
+def _check_references(program: Program, op: Op, index: int, node: Node) -> None:
+    if node.args and not 0 <= min(node.args) <= max(node.args) < index:
+        raise _invalid(f"node {index} uses a value that does not exist yet")
+    if not 0 <= node.grid < len(program.grids):
+        raise _invalid(f"node {index} is on an unknown timeframe")
+    if len(node.imm) != op.imm:
+        raise _invalid(f"node {index} has {len(node.imm)} immediates, {op.name} takes {op.imm}")
+
+
+_RANGED: Final = frozenset(
+    row.name for row in OPS.values()
+    if any(arg.low is not None or arg.high is not None or arg.kind == "int" for arg in row.args)
+)  # fmt: skip
+"""The ops that do not take every number."""
+
+
+def _check_ranges(nodes: Sequence[Node], op: Op, args: Iterable[int]) -> None:
+    for place, arg in enumerate(args):
+        source = nodes[arg]
         if source.op == "const":
-            _check_range(op, row, source.imm[0])
+            _check_range(op, op.args[min(place, len(op.args) - 1)], source.imm[0])
 
 
 def _check_range(op: Op, row: Arg, value: Const) -> None:

@@ -1,13 +1,14 @@
 """From which bar on a value exists, and from which bar on the start of the data no longer matters."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from mysingle.dsl.ir.causality import values_of
 from mysingle.dsl.ir.kinds import Const, Phase
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Program
-from mysingle.dsl.ir.row import UNBOUNDED, no_bars
+from mysingle.dsl.ir.row import UNBOUNDED, Values, no_bars
 
 __all__ = ["WarmUp", "warm_up"]
 
@@ -49,19 +50,29 @@ def _walk(program: Program, known: dict[str, Const]) -> tuple[list[float], list[
     first: list[float] = []
     horizon: list[float] = []
     for node in program.nodes:
-        op = OPS[node.op]
-        inputs = [arg for arg in node.args if program.nodes[arg].phase is Phase.SERIES]
-        if node.phase is not Phase.SERIES:
-            first.append(0)
-            horizon.append(0)
-            continue
-        own = far = 0.0
-        if op.first is not no_bars or op.horizon is not None:
-            values = values_of(program.nodes, node, known)
-            own = op.first(values)
-            far = op.horizon(values) if op.horizon else own
-        if node.op == "align":
-            far = UNBOUNDED  # how many base bars a bucket has is known at run time only
-        first.append(max((first[arg] for arg in inputs), default=0) + own)
-        horizon.append(max((horizon[arg] for arg in inputs), default=0) + max(own, far))
+        seen = far = 0.0
+        if node.phase is Phase.SERIES:  # a number is there from the beginning
+            for arg in node.args:
+                seen, far = max(seen, first[arg]), max(far, horizon[arg])
+            if node.op in _SLOW:
+                own, fades = _bars_of(node.op, values_of(program.nodes, node, known))
+                seen, far = seen + own, far + max(own, fades)
+        first.append(seen)
+        horizon.append(far)
     return first, horizon
+
+
+_SLOW: Final = frozenset(
+    row.name for row in OPS.values() if row.first is not no_bars or row.horizon is not None or row.name == "align"
+)
+"""The ops whose values do not exist from the first bar on, or remember more than one bar."""
+
+
+@lru_cache(maxsize=4096)
+def _bars_of(name: str, values: Values) -> tuple[float, float]:
+    """Return what an op adds to the first valid bar and to the horizon; rules are formulas, so remember the answers."""
+    row = OPS[name]
+    first = row.first(values)
+    if name == "align":
+        return first, UNBOUNDED  # how many base bars a bucket has is known at run time only
+    return first, row.horizon(values) if row.horizon else first

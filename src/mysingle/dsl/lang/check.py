@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from mysingle.dsl.ir.kinds import Const, Kind, Phase
+from mysingle.dsl.ir.kinds import NUMERIC, Const, Kind, Phase
 from mysingle.dsl.ir.ops import REQUIRED, Arg
 from mysingle.dsl.lang.context import Context
 from mysingle.dsl.lang.diagnostics import nearest
@@ -67,13 +67,13 @@ def as_number(ctx: Context, value: Value, span: Span) -> int:
     """Return a float or int node; a bool counts as 0 and 1."""
     node = as_node(ctx, value, span)
     kind = ctx.type(node).kind
+    if kind in NUMERIC:
+        return node
     if kind is Kind.BOOL:
         return ctx.emit(span, "to_float", node)
     if kind is Kind.NONE:
         return ctx.na()
-    if kind not in {Kind.FLOAT, Kind.INT}:
-        raise ctx.refuse("wanted", span, wanted="a number or series", found=describe(ctx, Ref(node)))
-    return node
+    raise ctx.refuse("wanted", span, wanted="a number or series", found=describe(ctx, Ref(node)))
 
 
 def as_bool(ctx: Context, value: Value, span: Span) -> int:
@@ -211,7 +211,7 @@ def _as_count(ctx: Context, name: str, args: Sequence[Arg], arg: Arg, node: int,
     if found.phase > arg.phase:
         raise ctx.refuse("wanted_number", span, name=name, argument=arg.name, found=describe(ctx, Ref(node)),
                          signature=signature_of(name, args))  # fmt: skip
-    if found.kind not in {Kind.INT, Kind.FLOAT}:
+    if found.kind not in NUMERIC:
         raise ctx.refuse("argument_kind", span, name=name, argument=arg.name, wanted="a whole number",
                          found=describe(ctx, Ref(node)), signature=signature_of(name, args))  # fmt: skip
     if not ctx.is_const(node):
@@ -227,7 +227,8 @@ def _as_count(ctx: Context, name: str, args: Sequence[Arg], arg: Arg, node: int,
 def _check_range(ctx: Context, name: str, args: Sequence[Arg], arg: Arg, value: Const, span: Span) -> None:
     if not isinstance(value, int | float):
         return
-    signature = signature_of(name, args)
+    if arg.low is None and arg.high is None:
+        return
     if arg.high == LIMITS.window and value > LIMITS.window:
         raise ctx.refuse("limit", span, limit=f"window '{arg.name}' of {name}()", value=LIMITS.window, actual=value)
     if arg.kind == "int" and arg.low == 0 and value < 0:
@@ -235,5 +236,6 @@ def _check_range(ctx: Context, name: str, args: Sequence[Arg], arg: Arg, value: 
     if (arg.low is not None and value < arg.low) or (arg.high is not None and value > arg.high):
         low = "" if arg.low is None else f"at least {arg.low:g}"
         high = "" if arg.high is None else f"at most {arg.high:g}"
-        raise ctx.refuse("argument_range", span, name=name, argument=arg.name, actual=value, signature=signature,
-                         bounds=" and ".join(part for part in (low, high) if part))  # fmt: skip
+        bounds = " and ".join(part for part in (low, high) if part)
+        raise ctx.refuse("argument_range", span, name=name, argument=arg.name, actual=value, bounds=bounds,
+                         signature=signature_of(name, args))  # fmt: skip

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from mysingle.dsl.ir.build import Builder, TooManyNodesError
 from mysingle.dsl.ir.kinds import Const, Kind, Phase, Type, merge_kinds
-from mysingle.dsl.ir.ops import OPS, Flag, Op
+from mysingle.dsl.ir.ops import OPS, Flag
 from mysingle.dsl.ir.program import Alert, Grid, Guard, Order, Plot
 from mysingle.dsl.ir.typing import ReadTypeError
 from mysingle.dsl.lang.diagnostics import Refusal, Reporter
@@ -19,6 +19,12 @@ from mysingle.dsl.limits import LIMITS
 __all__ = ["BarLoop", "Context", "Exhausted", "StateDraft"]
 
 Scope: TypeAlias = dict[str, Value]
+_ANY_PHASE: Final = frozenset(row.name for row in OPS.values() if row.has(Flag.BAR) or row.has(Flag.SPECIAL))
+"""The ops that take scalars and series alike."""
+_WANTS_SERIES: Final = {
+    row.name: tuple(arg.phase is Phase.SERIES and arg.name != "fill" for arg in row.args) for row in OPS.values()
+}
+"""Of each op, which arguments have a meaning as series only."""
 
 
 class Exhausted(Exception):  # noqa: N818  # it never leaves the compiler
@@ -80,12 +86,6 @@ class Context:
 
     # spending
 
-    def spend(self, span: Span) -> None:
-        """Count one visited expression (S9)."""
-        self.fuel -= 1
-        if self.fuel < 0:
-            self.exhaust("compile fuel (visited expressions)", LIMITS.compile_fuel, LIMITS.compile_fuel + 1, span)
-
     def spend_statement(self, span: Span) -> None:
         """Count one executed statement, unrolled ones each time."""
         self.statements -= 1
@@ -109,10 +109,11 @@ class Context:
 
     def emit(self, span: Span, op: str, *args: int, imm: tuple[Const, ...] = (), declared: Type | None = None) -> int:
         """Add a node at a place; timeframes are aligned to the base bars when they meet."""
-        self.builder.place = (span.line, self.reporter.source.column(span.line, span.column))
+        self.builder.place = span[:2]
         try:
-            args = self._as_series(op, args)
-            if self.grids[1:]:
+            if args and op not in _ANY_PHASE:
+                args = self._as_series(op, args)
+            if len(self.grids) > 1:
                 args = self._on_one_grid(op, args)
             return self.builder.emit(op, *args, imm=imm, declared=declared)
         except ReadTypeError as error:
@@ -123,21 +124,12 @@ class Context:
 
     def _as_series(self, op: str, args: tuple[int, ...]) -> tuple[int, ...]:
         """Make series of the scalars that stand where only a series has a meaning, such as `crossover(x, 30)`."""
-        row = OPS[op]
-        if row.has(Flag.BAR) or row.has(Flag.SPECIAL) or not args:
-            return args
-        return tuple(
-            self.builder.emit("broadcast", arg) if self._wants_series(row, index) and self._is_scalar(arg) else arg
+        builder, wanted = self.builder, _WANTS_SERIES[op]
+        return tuple([
+            builder.emit("broadcast", arg)
+            if builder.types[arg].phase < Phase.SERIES and wanted[min(index, len(wanted) - 1)] else arg
             for index, arg in enumerate(args)
-        )
-
-    @staticmethod
-    def _wants_series(row: Op, index: int) -> bool:
-        arg = row.args[min(index, len(row.args) - 1)]
-        return arg.phase is Phase.SERIES and arg.name != "fill"
-
-    def _is_scalar(self, node: int) -> bool:
-        return self.type(node).phase < Phase.SERIES
+        ])  # fmt: skip
 
     def _on_one_grid(self, op: str, args: tuple[int, ...]) -> tuple[int, ...]:
         series = [arg for arg in args if self.type(arg).phase is Phase.SERIES]
@@ -153,7 +145,7 @@ class Context:
 
     def type(self, node: int) -> Type:
         """Return the type of a node."""
-        return self.builder.type_of(node)
+        return self.builder.types[node]
 
     def const(self, value: Const, kind: Kind | None = None) -> int:
         """Return a constant node."""
@@ -205,7 +197,7 @@ class Context:
 
     def column(self, name: str, span: Span) -> int:
         """Return a column of the data."""
-        self.builder.place = (span.line, self.reporter.source.column(span.line, span.column))
+        self.builder.place = span[:2]
         return self.builder.emit("col", imm=(name,))
 
     def parameter(self, name: str) -> int:

@@ -40,7 +40,9 @@ _OLDEST_STATE: Final = 16
 
 def evaluate(ctx: Context, node: n.Expr) -> Value:
     """Return the value of an expression."""
-    ctx.spend(node.span)
+    ctx.fuel -= 1
+    if ctx.fuel < 0:
+        ctx.exhaust("compile fuel (visited expressions)", LIMITS.compile_fuel, LIMITS.compile_fuel + 1, node.span)
     return _RULES[type(node)](ctx, node)
 
 

@@ -30,9 +30,7 @@ _COMPARE: Final[dict[type[ast.cmpop], str]] = {
 
 def span_of(node: Any) -> Span:  # the nodes of `ast` share no typed base with a position
     """Return the place of a node of Python's tree."""
-    return Span(
-        node.lineno, node.col_offset, node.end_lineno or node.lineno, node.end_col_offset or node.col_offset + 1
-    )
+    return Span(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
 
 
 class Expressions:
@@ -44,6 +42,7 @@ class Expressions:
         self._depth = 0
         self._blocks = 0
         self._functions = 0
+        self._sound: set[str] = set()
 
     def _forbidden(self, node: ast.AST) -> Refusal:
         construct = type(node).__name__
@@ -89,21 +88,25 @@ class Expressions:
             return None
 
     def _all(self, items: Sequence[ast.expr]) -> tuple[n.Expr, ...]:
-        found = [self._kept(item) for item in items]
-        kept = tuple(item for item in found if item is not None)
-        if len(kept) != len(found):
+        found = []
+        for item in items:
+            try:
+                found.append(self._expression(item))
+            except Refusal:
+                continue
+        if len(found) != len(items):
             raise Refusal
-        return kept
+        return tuple(found)
 
     def _expression(self, node: ast.expr) -> n.Expr:
+        rule = _EXPRESSIONS.get(type(node))
+        if rule is None:
+            raise self._forbidden(node)
         self._depth += 1
         try:
             if self._depth > LIMITS.expression_depth:
                 raise self._reporter.refuse("limit", span_of(node), limit="expression depth",
                                             value=LIMITS.expression_depth, actual=self._depth)  # fmt: skip
-            rule = _EXPRESSIONS.get(type(node))
-            if rule is None:
-                raise self._forbidden(node)
             return rule(self, node)
         finally:
             self._depth -= 1
@@ -142,14 +145,18 @@ class Expressions:
         return name
 
     def _name_expression(self, node: ast.Name) -> n.Expr:
-        self._name(node.id, span_of(node))
-        return n.Name(node.id, span_of(node))
+        name, at = node.id, span_of(node)
+        self._name(name, at)
+        return n.Name(name, at)
 
     def _name(self, name: str, at: Span) -> None:
+        if name in self._sound:
+            return
         if name in FORBIDDEN_NAMES:
             hint, hint_ko = FORBIDDEN_NAMES[name]
             raise self._reporter.refuse("forbidden_name", at, name=name, hint=hint, hint_ko=hint_ko, construct=name)
         self._identifier(name, at)
+        self._sound.add(name)
 
     def _identifier(self, name: str, at: Span) -> None:
         problem = identifier_problem(name)

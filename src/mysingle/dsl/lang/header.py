@@ -43,7 +43,7 @@ def read_header(source: Source) -> Header:
         Problem: an unknown section, or a line in a table that is not `key: value`.
     """
     if "@" not in source.text and "var" not in source.text:
-        return Header(source.text, (), {}, {})
+        return Header("\n".join(source.lines) if "\r" in source.text else source.text, (), {}, {})
     state = _State()
     in_string = _string_lines(source)
     for number, line in enumerate(source.lines, 1):

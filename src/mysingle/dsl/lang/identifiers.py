@@ -31,12 +31,12 @@ _TOGETHER: Final = (
 
 def identifier_problem(name: str) -> str:
     """Return the key of the message that refuses the name, empty when the name is fine."""
+    if name.isascii() and name.isidentifier() and name[0] != "_" and len(name) <= LIMITS.identifier:
+        return ""
     if len(name) > LIMITS.identifier:
         return "identifier_long"
     if name.startswith("_"):
         return "identifier_underscore"
-    if name.isascii() and name.isidentifier():
-        return ""
     if not _SHAPE.fullmatch(name) or not _may_mix(scripts_of(name)):
         return "identifier_script"
     return ""

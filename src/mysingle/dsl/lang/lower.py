@@ -1,6 +1,7 @@
 """All passes in order: text, header, parser, whitelist, lowering, analyses; the result is a program or all errors."""
 
 import ast
+import re
 import warnings
 from collections.abc import Iterable
 from os import devnull
@@ -32,6 +33,8 @@ __all__ = ["LANGUAGE", "MODES", "PROFILES", "Compiled", "compile_source"]
 LANGUAGE: Final = (1, 0)
 PROFILES: Final = ("standard", "mysingle-1")
 MODES: Final = ("strict", "research")
+_MAY_WARN: Final = re.compile(r"\\|(?<!\w)\d[\d_.]*[A-Za-z]")
+"""What Python's parser warns of: unknown escapes, and a number that runs into a word. Muting is for the process."""
 _METADATA: Final = frozenset({
     "name", "title", "description", "author", "version", "lang", "profile", "category", "tags", "symbol", "interval",
     "timeframe", "type", "license", "created", "updated", "group", "label", "overlay", "id",
@@ -89,9 +92,11 @@ def _parsed(source: Source, reporter: Reporter) -> tuple[tuple[n.Stmt, ...], Hea
 def _tree(text: str, reporter: Reporter) -> ast.Module | None:
     """Run Python's parser, which builds a tree and executes nothing."""
     try:
+        # For a syntax error Python looks for the line in a file of this name; the null device has none.
+        if _MAY_WARN.search(text) is None:
+            return ast.parse(text, filename=devnull)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # For a syntax error Python looks for the line in a file of this name; the null device has none.
             return ast.parse(text, filename=devnull)
     except SyntaxError as error:
         line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
@@ -161,12 +166,17 @@ def _lowered(ctx: Context, statements: tuple[n.Stmt, ...], source: Source) -> Pr
         ctx.exhaust("parameters", LIMITS.parameters, len(ctx.params.specs))
     states = tuple(State(item.name, item.kind, item.init, item.update, item.title) for item in ctx.states)
     program = Program(
-        nodes=tuple(ctx.builder.nodes), locs=tuple(ctx.builder.locs), params=tuple(ctx.params.specs.values()),
+        nodes=tuple(ctx.builder.nodes), locs=_places(ctx, source), params=tuple(ctx.params.specs.values()),
         grids=tuple(ctx.grids), states=states, shape=shape, outputs=outputs, guards=tuple(ctx.guards),
         orders=tuple(ctx.orders), plots=tuple(ctx.plots), alerts=tuple(ctx.alerts), names=_names(ctx), lang=LANGUAGE,
         profile=ctx.profile, mode=ctx.mode, source_sha256=source.sha256,
     )  # fmt: skip
     return prune(program)
+
+
+def _places(ctx: Context, source: Source) -> tuple[tuple[int, int], ...]:
+    """Return line and column of each node, as people count them."""
+    return tuple([(line, source.column(line, byte) if line else 0) for line, byte in ctx.builder.locs])
 
 
 def _declare_functions(ctx: Context, statements: tuple[n.Stmt, ...]) -> None:

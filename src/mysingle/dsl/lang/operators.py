@@ -1,6 +1,6 @@
 """Arithmetic, comparison and logic on compile-time values."""
 
-from mysingle.dsl.ir.kinds import Kind, Phase
+from mysingle.dsl.ir.kinds import NUMERIC, Kind, Phase
 from mysingle.dsl.ir.ops import MIRRORED, OPS
 from mysingle.dsl.lang.check import as_bool, as_node, as_number, describe, truth
 from mysingle.dsl.lang.context import Context
@@ -13,12 +13,13 @@ __all__ = ["arithmetic", "both", "compare", "logical", "negate"]
 
 def arithmetic(ctx: Context, op: str, left: Value, right: Value, span: Span) -> Value:
     """Return `left op right`; `and`, `or`, `xor` are the element-wise logic of `& | ^`."""
-    special = _lists(ctx, op, left, right, span) or _bar_index(ctx, op, left, right, span)
-    if special is not None:
-        return special
+    if not (isinstance(left, Ref) and isinstance(right, Ref)):
+        special = _lists(ctx, op, left, right, span) or _bar_index(ctx, op, left, right, span)
+        if special is not None:
+            return special
     if op in {"and", "or", "xor"}:
         return Ref(ctx.emit(span, op, as_bool(ctx, left, span), as_bool(ctx, right, span)))
-    times = _times(ctx, op, left, right, span)
+    times = _times(ctx, left, right, span) if op == "sub" else None
     if times is not None:
         return times
     first, second = as_number(ctx, left, span), as_number(ctx, right, span)
@@ -78,9 +79,9 @@ def _bar_index(ctx: Context, op: str, left: Value, right: Value, span: Span) -> 
     return None
 
 
-def _times(ctx: Context, op: str, left: Value, right: Value, span: Span) -> Value | None:
+def _times(ctx: Context, left: Value, right: Value, span: Span) -> Value | None:
     kinds = [ctx.type(item.node).kind for item in (left, right) if isinstance(item, Ref)]
-    if kinds != [Kind.TIME, Kind.TIME] or op != "sub":
+    if kinds != [Kind.TIME, Kind.TIME]:
         return None
     return Ref(ctx.emit(span, "time_diff", as_node(ctx, left, span), as_node(ctx, right, span)))
 
@@ -133,14 +134,17 @@ def compare(ctx: Context, op: str, left: Value, right: Value, span: Span) -> int
     if op in {"in", "not_in"}:
         return _member(ctx, op, left, right, span)
     first, second = as_node(ctx, left, span), as_node(ctx, right, span)
-    if Kind.STR in {ctx.type(first).kind, ctx.type(second).kind}:
+    kinds = {ctx.type(first).kind, ctx.type(second).kind}
+    if kinds <= NUMERIC:
+        return _numbers(ctx, op, first, second, span)
+    if Kind.STR in kinds:
         return _texts(ctx, op, first, second, span)
-    if op in {"eq", "ne"} and {ctx.type(first).kind, ctx.type(second).kind} == {Kind.BOOL}:
+    if op in {"eq", "ne"} and kinds == {Kind.BOOL}:
         differs = ctx.emit(span, "xor", first, second)
         return differs if op == "ne" else ctx.emit(span, "not", differs)
-    if Kind.NONE in {ctx.type(first).kind, ctx.type(second).kind}:
+    if Kind.NONE in kinds:
         raise ctx.refuse("compare_none", span)
-    if Kind.TIME in {ctx.type(first).kind, ctx.type(second).kind}:
+    if Kind.TIME in kinds:
         return ctx.emit(span, f"{op}_exact", first, second)
     return _numbers(ctx, op, as_number(ctx, left, span), as_number(ctx, right, span), span)
 

@@ -5,15 +5,14 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mysingle.dsl.limits import LIMITS
 
 __all__ = ["Problem", "Source", "Span", "check_text", "scan"]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A place as the parser gives it: 1-based lines, 0-based columns in UTF-8 bytes."""
 
     line: int
@@ -48,16 +47,20 @@ class Source:
         """The hash of the UTF-8 text: the stored `dsl_code_hash`."""
         return sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
 
+    @cached_property
+    def is_ascii(self) -> bool:
+        """Whether a byte is a character everywhere in the text."""
+        return self.text.isascii()
+
     def line(self, number: int) -> str:
         """Return a line by its 1-based number, empty when there is none."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
     def column(self, line: int, byte: int) -> int:
         """Return the 1-based code point for a byte offset."""
-        text = self.line(line)
-        if text.isascii():
+        if self.is_ascii:
             return byte + 1
-        return len(text.encode("utf-8")[:byte].decode("utf-8", "ignore")) + 1
+        return len(self.line(line).encode("utf-8")[:byte].decode("utf-8", "ignore")) + 1
 
 
 _FORMATS: Final = frozenset({"Cf", "Co", "Cs", "Zl", "Zp"})
@@ -97,10 +100,17 @@ def check_text(source: Source) -> None:
     hidden = _CONTROLS.search(text)
     if hidden:
         raise Problem("control_character", _span(text, hidden.start()), code=f"U+{ord(hidden[0]):04X}")
-    if not text.isascii():
+    if not source.is_ascii:
         for index, char in enumerate(text):
             if unicodedata.category(char) in _FORMATS:
                 raise Problem("control_character", _span(text, index), code=f"U+{ord(char):04X}")
+
+
+_PLAIN: Final = re.compile(r"""#[^\n]*|\"\"\"[^"\\]*\"\"\"|'''[^'\\]*'''|"[^"\\\n]*"(?!")|'[^'\\\n]*'(?!')""")
+"""Comments, and the strings of which nothing needs a closer look."""
+_MARK: Final = "\x01"
+_PREFIXED: Final = re.compile(rf"\w{_MARK}")
+_CHAINED: Final = ("-", "+", "~", "not", "lambda", "await")
 
 
 def scan(source: Source) -> None:
@@ -110,7 +120,24 @@ def scan(source: Source) -> None:
     Raises:
         Problem: a construct that the parser must not see, because it would cost too much or is refused anyway.
     """
-    text = source.text
+    if not _is_plain(source.text):
+        _scan_tokens(source.text)
+
+
+def _is_plain(text: str) -> bool:
+    """Say whether counting characters proves that no limit can be reached, which holds for most texts."""
+    if len(text) > LIMITS.tokens:
+        return False
+    rest = _PLAIN.sub(lambda found: "" if found[0][0] == "#" else _MARK, text)
+    if '"' in rest or "'" in rest or _PREFIXED.search(rest):
+        return False
+    return (
+        rest.count("(") + rest.count("[") + rest.count("{") <= LIMITS.nesting
+        and sum(map(rest.count, _CHAINED)) <= LIMITS.nesting
+    )
+
+
+def _scan_tokens(text: str) -> None:
     position, depth, count, chain = 0, 0, 0, 0
     while True:
         match = _TOKEN.search(text, position)
