@@ -19,37 +19,25 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-import msgpack
 import numpy as np
 
+from benchmarks.dsl_mutations import changed_bytes, changed_source, changed_structure
+from mysingle.dsl.engine.replay import replay
 from mysingle.dsl.engine.run import Runner, RunOptions
 from mysingle.dsl.errors import DSLContainerError, DSLError
 from mysingle.dsl.ir.codec import decode, encode
 from mysingle.dsl.ir.signing import Keyring
 from mysingle.dsl.lang.lower import compile_source
-from mysingle.dsl.lang.tables import FUNCTION_NAMES
 from mysingle.dsl.limits import TIERS
 
 SEEDS = Path(__file__).parents[1] / "tests" / "cases" / "dsl"
 BARS = 60
 SLOW_SECONDS = 1.0
-TOKEN = re.compile(r"\n *|\w+|'[^'\n]*'|[^\w\s]+|\s+")
 RING = Keyring()
-WORDS = (
-    "close open high low volume data params np pd market input strategy indicator pattern result timeframe var param "
-    "True False None and or not if else elif for in is return def raise assert pass range len ( ) [ ] { } : , . = == "
-    "!= < <= > >= + - * / // % ** & | ~ ^ += -= 0 1 2 3 14 -1 0.5 1e-9 1e300 9007199254740993 5000 5001 'a' 'close' "
-    "'1D' .shift(1) .rolling(3) .mean() .iloc[i] [1] .ewm(span=5) .expanding() .fillna(0) .std() lambda import while"
-).split()
-VALUES = (
-    0, 1, -1, 2, 3, 5, 7, 14, 19, 64, 5_000, 5_001, 2**31, 2**53, 2**60, -(2**53), 0.5, 1.5, -0.0, 1e308, float("nan"),
-    float("inf"), True, False, None, "", "a", "close", "_x", "x" * 300, "long", "entry", b"", [], [0], [[]], {}, {"a": 1},
-)  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
@@ -92,7 +80,7 @@ class Session:
 
     def source(self) -> None:
         """Compile and run one changed program."""
-        self.check_source(mutated_source(self.chance.choice(self.seeds), self.seeds, self.chance))
+        self.check_source(changed_source(self.chance.choice(self.seeds), self.seeds, self.chance))
 
     def check_source(self, text: str) -> None:
         """Compile and run a program; keep what is wrong with it."""
@@ -100,12 +88,12 @@ class Session:
 
     def container(self) -> None:
         """Decode one container with changed bytes."""
-        data = mutated_bytes(self.chance.choice(self.containers), self.chance)
+        data = changed_bytes(self.chance.choice(self.containers), self.chance)
         self._guarded(lambda: self._decoded(data), data.hex())
 
     def structure(self) -> None:
         """Decode one container in which a value stands in the place of another."""
-        data = mutated_structure(self.chance.choice(self.containers), self.chance)
+        data = changed_structure(self.chance.choice(self.containers), self.chance)
         self._guarded(lambda: self._decoded(data), data.hex())
 
     def _guarded(self, work: Callable[[], str], what: str) -> None:
@@ -113,7 +101,7 @@ class Session:
         begin = time.thread_time()
         try:
             self.counted[work()] += 1
-        except Exception as error:  # noqa: BLE001  # this is what the tool looks for
+        except Exception as error:  # this is what the tool looks for
             self._keep(f"{type(error).__name__}: {error}"[:200], traceback.extract_tb(error.__traceback__)[-1], what)
         if time.thread_time() - begin > SLOW_SECONDS:
             self._keep(f"{time.thread_time() - begin:.1f} s", None, what)
@@ -133,7 +121,7 @@ class Session:
         except DSLError:
             return "refused"
         data = encode(program, RING)
-        assert decode(data, RING) == program, "a container gives another program"
+        _demand(decode(data, RING) == program, "a container gives another program")
         self._run(Runner(program))
         return "compiled"
 
@@ -141,9 +129,9 @@ class Session:
         try:
             program = decode(data, RING)
         except DSLContainerError as error:
-            assert error.__cause__ is None or "malformed" not in str(error) or _is_packing(error), repr(error.__cause__)
+            _demand(error.__cause__ is None or _is_packing(error.__cause__), repr(error.__cause__))
             return "refused"
-        assert encode(program, RING) == data, "two containers of one program"
+        _demand(encode(program, RING) == data, "two containers of one program")
         self._run(Runner(program))
         return "accepted"
 
@@ -157,11 +145,14 @@ class Session:
         try:
             first, again = (runner.run(self.bars, params, options).result for _ in range(2))
         except DSLError as error:
-            assert "nternal" not in str(error), str(error)
+            _demand("nternal" not in str(error), str(error))
             return
         self.counted["ran"] += 1
-        assert _bits(first) == _bits(again), "two runs differ"
-        assert not any(np.isinf(line).any() for line in _lines(first) if line.dtype != bool), "a value is infinite"
+        _demand(_bits(first) == _bits(again), "two runs differ")
+        finite = not any(np.isinf(line).any() for line in _lines(first) if line.dtype != bool)
+        _demand(finite, "a value is infinite")
+        if not runner.is_lookahead:
+            _demand(not replay(runner, self.bars, params, options, 3, self.counted["ran"]), "more bars change a value")
         self._stream(runner, params, options, first)
 
     def _stream(self, runner: Runner, params: dict[str, Any], options: RunOptions, whole: Any) -> None:
@@ -170,18 +161,22 @@ class Session:
             rows = zip(*(values.tolist() for values in self.bars.values()), strict=True)
             ticks = [stream.update(dict(zip(self.bars, row, strict=True))).values for row in rows]
         except DSLError as error:
-            assert "nternal" not in str(error), str(error)
+            _demand("nternal" not in str(error), str(error))
             return
         self.counted["streamed"] += 1
         names = [output.name for output in runner.program.outputs]
         for name, line in zip(names, _lines(whole), strict=True):
             other = np.array([tick[name] for tick in ticks], dtype=line.dtype)
-            assert np.array_equal(line, other, equal_nan=line.dtype != bool), f"{name}: run and stream differ"
+            _demand(np.array_equal(line, other, equal_nan=line.dtype != bool), f"{name}: run and stream differ")
 
 
-def _is_packing(error: Exception) -> bool:
-    """Say whether msgpack itself refused the bytes."""
-    cause = error.__cause__
+def _demand(is_so: bool, message: str) -> None:
+    if not is_so:
+        raise AssertionError(message)
+
+
+def _is_packing(cause: BaseException) -> bool:
+    """Say whether msgpack itself refused the bytes; anything else is a hole of the verifier that was covered."""
     return isinstance(cause, ValueError) or type(cause).__module__.startswith("msgpack")
 
 
@@ -203,6 +198,7 @@ def _bars() -> dict[str, Any]:
     return {
         "open": close + 0.25, "high": close + spread, "low": close - spread, "close": close,
         "volume": np.round(chance.uniform(0, 1e4, BARS)) * (np.arange(BARS) % 9 > 0),
+        "time": 1_700_000_000_000.0 + 3_600_000 * np.delete(np.arange(BARS + 5), (3, 4, 20, 41, 50)),
     }  # fmt: skip
 
 
@@ -219,86 +215,6 @@ def _containers(seeds: list[str]) -> Iterator[bytes]:
             continue
 
 
-# changes
-
-
-def mutated_source(text: str, others: list[str], chance: random.Random) -> str:
-    """Give a program with one to six of its tokens or lines changed."""
-    tokens = TOKEN.findall(text)
-    for _ in range(chance.randint(1, 6)):
-        if not tokens:
-            return text
-        place = chance.randrange(len(tokens))
-        word = chance.choice(WORDS) if chance.random() < 0.7 else chance.choice(FUNCTION_NAMES_LIST)
-        how = chance.randrange(7)
-        if how == 0:
-            tokens[place] = word
-        elif how == 1:
-            tokens.insert(place, word)
-        elif how == 2:
-            del tokens[place : place + chance.randint(1, 3)]
-        elif how == 3:
-            other = TOKEN.findall(chance.choice(others))
-            start = chance.randrange(len(other))
-            tokens[place:place] = other[start : start + chance.randint(1, 12)]
-        elif how == 4:
-            stop = place + chance.randint(1, 8)
-            tokens[place:place] = tokens[place:stop]
-        elif how == 5:
-            tokens[place] = chance.choice(tokens)
-        else:
-            tokens[place] = "".join(chance.choice((*tokens[place], "\u00e9", "\uff47", "\ud55c", "_", "0", "\x00"))
-                                    for _ in range(chance.randint(1, 6)))  # fmt: skip
-    return "".join(tokens)[:20_000]
-
-
-def mutated_bytes(data: bytes, chance: random.Random) -> bytes:
-    """Give a container with a few bytes changed, taken away or added; its fixed prefix stays."""
-    broken = bytearray(data)
-    for _ in range(chance.randint(1, 4)):
-        place, how = chance.randrange(8, len(broken)), chance.randrange(3)
-        if how == 0:
-            broken[place] = chance.randrange(256)
-        elif how == 1 and len(broken) > 32:
-            del broken[place : place + chance.randint(1, 8)]
-        else:
-            broken[place:place] = bytes(chance.randrange(256) for _ in range(chance.randint(1, 8)))
-    return bytes(broken)
-
-
-def mutated_structure(data: bytes, chance: random.Random) -> bytes:
-    """Give a container with one to three of its values changed and a header that describes what it is now, if any."""
-    size = int.from_bytes(data[10:14], "big")
-    header, payload = data[14 : 14 + size], msgpack.unpackb(data[14 + size :], strict_map_key=False)
-    for _ in range(chance.randint(1, 3)):
-        place, key = _leaf(payload, chance)
-        place[key] = deepcopy(chance.choice(VALUES)) if chance.random() < 0.7 else chance.randrange(0, 260)
-    return _resealed(data[:10], header, msgpack.packb(payload, use_bin_type=True))
-
-
-def _resealed(prefix: bytes, header: bytes, payload: bytes) -> bytes:
-    """Let the header be the one of the changed payload, so that what refuses is the verifier and not a hash."""
-    from mysingle.dsl.ir import codec
-
-    try:
-        program = codec._program(codec._Parts((1, 0), header, payload))  # noqa: SLF001
-        header = codec._header(program, payload)  # noqa: SLF001
-    except Exception:  # noqa: BLE001, S110  # decode meets the same and must refuse it
-        pass
-    return prefix + len(header).to_bytes(4, "big") + header + payload
-
-
-def _leaf(value: list[Any], chance: random.Random) -> tuple[list[Any], int]:
-    while True:
-        key = chance.randrange(len(value))
-        if not isinstance(value[key], list) or not value[key] or chance.random() < 0.1:
-            return value, key
-        value = value[key]
-
-
-FUNCTION_NAMES_LIST = sorted(FUNCTION_NAMES)
-
-
 def _with_coverage(session: Session, seconds: float, seed: int) -> int:
     """Let atheris choose the changes by the coverage of the package."""
     atheris = importlib.import_module("atheris")
@@ -313,7 +229,7 @@ def _with_coverage(session: Session, seconds: float, seed: int) -> int:
             os._exit(code)  # libFuzzer has no other way to end with a code of ours
 
     def change(data: bytes, room: int, number: int) -> bytes:
-        text = mutated_source(data.decode("utf-8", "replace"), session.seeds, random.Random(number))
+        text = changed_source(data.decode("utf-8", "replace"), session.seeds, random.Random(number))
         return text.encode("utf-8", "replace")[:room]
 
     with tempfile.TemporaryDirectory() as folder:

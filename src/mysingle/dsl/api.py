@@ -23,6 +23,7 @@ from mysingle.dsl.lang.params import params_schema
 from mysingle.dsl.limits import TIERS
 
 if TYPE_CHECKING:
+    from mysingle.dsl.engine.replay import Change
     from mysingle.dsl.engine.result import Result
     from mysingle.dsl.engine.stream import Stream
     from mysingle.dsl.engine.sweep import SweepResult
@@ -163,6 +164,25 @@ class Program:
     def explain(self, data: Any, bar: int = -1, params: Mapping[str, Any] | None = None) -> list[tuple[str, int, Any]]:
         """Return name, line and value of every variable at one bar."""
         return _guarded(lambda: self._runner(data, params).explain(data, bar, params))
+
+    def verify_causality(
+        self, data: Any, params: Mapping[str, Any] | None = None, *, count: int = 16, seed: int = 0, **options: Any
+    ) -> tuple[Change, ...]:
+        """
+        Run over beginnings of the data and return what they give differently than the whole: nothing, if causal.
+
+        Args:
+            data: the bars.
+            params: values of the parameters.
+            count: how many beginnings; half of the data and all but the last bar are among them.
+            seed: which beginnings.
+            options: as of `run`.
+        """
+        from mysingle.dsl.engine.replay import replay
+        from mysingle.dsl.engine.run import RunOptions
+
+        chosen = RunOptions(**{"warmup": "off", **options})
+        return _guarded(lambda: replay(self._runner(data, params), data, params, chosen, count, seed))
 
     def sweep(
         self, data: Any, space: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]], metric: Any = "sharpe",

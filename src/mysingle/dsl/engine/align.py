@@ -10,7 +10,7 @@ from mysingle.dsl.errors import DSLDataError, DSLExecutionError
 from mysingle.dsl.ir.program import Grid
 from mysingle.dsl.kernels.floats import Array
 
-__all__ = ["Aligner", "bucket_close", "bucket_of"]
+__all__ = ["Aligner", "bucket_close", "bucket_of", "interval_of"]
 
 _DAY: Final = 86_400_000
 _SPANS: Final[Mapping[str, int]] = {"s": 1_000, "m": 60_000, "h": 3_600_000, "D": _DAY, "W": 7 * _DAY}
@@ -41,13 +41,12 @@ def bucket_close(grid: Grid, bucket: Any) -> Any:
 class _Buckets:
     """The buckets of one grid: where each begins, and the last one that every bar may know."""
 
-    def __init__(self, grid: Grid, time: Array) -> None:
+    def __init__(self, grid: Grid, time: Array, interval: float) -> None:
         self.grid = grid
         self.bucket = bucket_of(grid, time)
         self.starts = (
             np.flatnonzero(np.diff(self.bucket, prepend=self.bucket[:1] - 1)) if time.size else np.zeros(0, int)
         )
-        interval = _interval(time)
         count, unit, _ = grid
         if unit in _SPANS and interval > _SPANS[unit] * count:
             raise DSLDataError(f"The bars are longer than the timeframe {count}{unit}")
@@ -55,8 +54,11 @@ class _Buckets:
         self.visible = np.searchsorted(closes, time + interval, side="right") - 1
 
 
-def _interval(time: Array) -> float:
-    """Give how long a bar is: the smallest distance of two bars."""
+def interval_of(frame: Frame) -> float:
+    """Give how long a bar is: the smallest distance of two bars, so that no bar reaches into the next."""
+    if frame.interval is not None or frame.time is None:
+        return frame.interval or 0.0
+    time = frame.time
     return float(np.diff(time).min()) if time.size > 1 else 0.0
 
 
@@ -74,7 +76,7 @@ class Aligner:
 
     def _buckets(self, grid: int) -> _Buckets:
         if grid not in self._found:
-            self._found[grid] = _Buckets(self._grids[grid], self._time)
+            self._found[grid] = _Buckets(self._grids[grid], self._time, interval_of(self._frame))
         return self._found[grid]
 
     def size(self, grid: int) -> int:

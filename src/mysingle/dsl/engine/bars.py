@@ -115,7 +115,7 @@ class RegionCode:
                     self.broker.place(request)  # type: ignore[union-attr]  # orders are empty without a broker
 
     def _request(self, order: Order, r: Registers) -> Request | None:
-        given = {name: r[self.place(at)] for name in ("qty", "limit", "stop") if (at := getattr(order, name)) >= 0}
+        given = {name: r[self.place(at)] for name, at in order.prices.items()}
         if any(value != value for value in given.values()):
             return None
         percent = r[self.place(order.qty_percent)] if order.qty_percent >= 0 else 100.0

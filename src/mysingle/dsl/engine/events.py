@@ -35,8 +35,9 @@ def order_rows(run: VectorRun, masks: Sequence[Any], warnings: list[str]) -> tup
 
 def _rows_of(run: VectorRun, order: Order, mask: Any, at: int) -> tuple[list[OrderRow], int]:
     bars = np.flatnonzero(mask)
-    numbers = {name: _at_bars(run, getattr(order, name), bars) for name in ("qty", "limit", "stop", "qty_percent")}
-    given = [numbers[name] for name in ("qty", "limit", "stop") if getattr(order, name) >= 0]
+    nodes = {"qty": order.qty, "limit": order.limit, "stop": order.stop, "qty_percent": order.qty_percent}
+    numbers = {name: _at_bars(run, node, bars) for name, node in nodes.items()}
+    given = [numbers[name] for name in order.prices]
     whole = ~np.isnan(np.array(given)).any(axis=0) if given else np.ones(bars.size, dtype=np.bool_)
     percents = numbers["qty_percent"] if order.qty_percent >= 0 else np.full(bars.size, 100.0)
     rows = [

@@ -28,6 +28,8 @@ class Frame:
     """The type of the data: results of a library that is not ours are made by it."""
     index: Any = None
     time: Array | None = None
+    interval: float | None = None
+    """How long a bar is in ms, when it is not to be read from the distances of the bars."""
     zone: str = "UTC"
     attributes: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -44,8 +46,7 @@ def _names(data: Table) -> Sequence[Any]:
         return list(data.columns)
     if isinstance(data, Mapping):
         return list(data)
-    for attribute in ("column_names", "columns"):  # Arrow, then polars
-        found = getattr(data, attribute, None)
+    for found in (getattr(data, "column_names", None), getattr(data, "columns", None)):  # Arrow, then polars
         if found is not None and all(isinstance(name, str) for name in found):
             return list(found)
     if hasattr(data, "schema"):

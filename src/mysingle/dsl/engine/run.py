@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -84,10 +84,17 @@ class Runner:
 
     def run(self, data: Any, params: Mapping[str, Any] | None = None, options: RunOptions | None = None) -> Result:
         """Run over data; raises what `run_program` raises."""
+        return self.run_frame(self.read(data), params, options)
+
+    def read(self, data: Any) -> Frame:
+        """Give the columns of the data that the program needs."""
+        return read_frame(data, self._columns(data))
+
+    def run_frame(self, frame: Frame, params: Mapping[str, Any] | None, options: RunOptions | None) -> Result:
+        """Run over columns that have been read."""
         chosen = options or RunOptions()
         assert_settings()
         bound = bind(self.program, params, is_lenient=chosen.is_lenient)
-        frame = read_frame(data, self._columns(data))
         ready = self._prepare(bound, chosen)
         cost = ready.cost(frame.size)
         refuse_over_budget(cost, chosen.tier)
@@ -100,7 +107,7 @@ class Runner:
         """Give name, line and value of every variable at one bar; negative bars count from the end."""
         chosen = options or RunOptions()
         bound = bind(self.program, params, is_lenient=chosen.is_lenient)
-        frame = read_frame(data, self._columns(data))
+        frame = self.read(data)
         refuse_over_budget(cost_of(self.program, frame.size, bound), chosen.tier)
         roots = [item.node for item in self.program.names]
         code = VectorCode(make_plan(self.program, bound, roots, chosen.meta), roots)
@@ -140,8 +147,8 @@ class Runner:
                 for name, (first, converged) in ready.warm_up.by_output.items()
             }
         )
-        roots = [root for root in self.program.roots() if root not in {plot.node for plot in self.program.plots}]
-        plan = make_plan(self.program, bound, roots, chosen.meta)
+        shown = replace(self.program, plots=())  # a stream has none, but what is drawn may also be traded
+        plan = make_plan(self.program, bound, shown.roots(), chosen.meta)
         return Stream(StreamCode(plan, zone), _make_broker(chosen.broker), hidden, program_hash)
 
     def _columns(self, data: Any) -> tuple[str, ...]:

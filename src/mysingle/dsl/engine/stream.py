@@ -322,9 +322,7 @@ class Stream:
     def _order(self, r: Registers, order: Order, at: int) -> OrderRow | None:
         if not r[self._code.place(order.mask)] or self._is_hidden(f"{order.action} {order.id}".strip()):
             return None
-        given = {
-            name: r[self._code.place(node)] for name in ("qty", "limit", "stop") if (node := getattr(order, name)) >= 0
-        }
+        given = {name: r[self._code.place(node)] for name, node in order.prices.items()}
         if any(value != value for value in given.values()):
             return None
         numbers = {name: float(given.get(name, math.nan)) for name in ("qty", "limit", "stop")}

@@ -28,7 +28,8 @@ class Cost(NamedTuple):
 def cost_of(program: Program, n_bars: int, params: Mapping[str, Const] | None = None) -> Cost:
     """Return the cost of one run; windows that are not known yet count with the parameter's maximum, else the limit."""
     known = {spec.name: _worst(spec.maximum, spec.kind) for spec in program.params} | dict(params or {})
-    inside = frozenset(getattr(region_of(program), "nodes", ()))
+    region = region_of(program)
+    inside = frozenset(region.nodes if region else ())
     live = _reachable(program)
     by_line: dict[int, int] = {}
     for index in live:

@@ -120,6 +120,12 @@ class Order(NamedTuple):
     line: int = 0
     column: int = 0
 
+    @property
+    def prices(self) -> dict[str, int]:
+        """The nodes of quantity, limit and stop, where they are given."""
+        found = {"qty": self.qty, "limit": self.limit, "stop": self.stop}
+        return {name: node for name, node in found.items() if node >= 0}
+
 
 class Plot(NamedTuple):
     """A series to draw. `kind` is plot or hline; `mask` is the path of an `if` around it."""

@@ -12,12 +12,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, BinaryIO, Final, Self
 
-from mysingle.dsl import errors
 from mysingle.dsl.engine.broker import BrokerSettings
 from mysingle.dsl.engine.frames import Frame, read_frame, write_series, write_table
 from mysingle.dsl.engine.result import PlotRow, Result
 from mysingle.dsl.engine.run import RunOptions
-from mysingle.dsl.errors import DSLDataError, DSLError, DSLExecutionError, DSLTimeoutError
+from mysingle.dsl.errors import (
+    DSLContainerError,
+    DSLDataError,
+    DSLError,
+    DSLExecutionError,
+    DSLLookaheadError,
+    DSLMemoryError,
+    DSLParameterError,
+    DSLTimeoutError,
+    DSLValidationError,
+    DSLWarmupError,
+)
 from mysingle.dsl.ir.codec import encode
 from mysingle.dsl.ir.gas import Cost, cost_of, refuse_over_budget
 from mysingle.dsl.ir.program import Program
@@ -264,10 +274,20 @@ def _columns(frame: Frame) -> dict[str, Any]:
     return {**frame.columns, **({"time": frame.time} if frame.time is not None and "time" not in frame.columns else {})}
 
 
+_KINDS: Final[dict[str, type[DSLError]]] = {
+    kind.__name__: kind
+    for kind in (
+        DSLContainerError, DSLDataError, DSLExecutionError, DSLLookaheadError, DSLMemoryError, DSLParameterError,
+        DSLTimeoutError, DSLValidationError, DSLWarmupError,
+    )
+}  # fmt: skip
+"""What a worker may raise."""
+
+
 def _error(answer: Mapping[str, Any]) -> DSLError:
-    kinds = {name: getattr(errors, name) for name in errors.__all__}  # a fixed list of our own names
-    kind = kinds.get(str(answer["kind"]), DSLExecutionError)
-    found: DSLError = kind(answer["message"], line=answer["line"], column=answer["column"])
+    found: DSLError = _KINDS.get(str(answer["kind"]), DSLExecutionError)(
+        answer["message"], line=answer["line"], column=answer["column"]
+    )
     return found
 
 
