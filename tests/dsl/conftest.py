@@ -4,7 +4,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
+
+from mysingle.dsl.engine.run import Runner
+from mysingle.dsl.lang.lower import compile_source
 
 Bars = dict[str, np.ndarray]
 
@@ -52,3 +56,16 @@ def shaped(bars: Bars, shape: str) -> Bars:
 @pytest.fixture(scope="session")
 def bars() -> Callable[..., Bars]:
     return lambda size=300, shape="random", seed=1: shaped(make_bars(size, seed), shape)
+
+
+@pytest.fixture(scope="session")
+def runner() -> Callable[..., Runner]:
+    return lambda source, **how: Runner(compile_source(source, **how).program)
+
+
+@pytest.fixture(scope="session")
+def frame(bars) -> Callable[..., pd.DataFrame]:
+    def make(size: int = 400, shape: str = "random", freq: str = "h") -> pd.DataFrame:
+        return pd.DataFrame(bars(size, shape), index=pd.date_range("2024-01-01", periods=size, freq=freq))
+
+    return make

@@ -1,4 +1,4 @@
-"""The testing kit: be somebody, run a service in process, sign people up and in, attack."""
+"""The testing kit: be somebody, run a service in process, sign people up and in, attack, check strategies."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ from mysingle._kernel.extras import lazy_exports
 
 if TYPE_CHECKING:
     from mysingle.testing.app import running
+    from mysingle.testing.dsl import StrategyCase, check_strategy, strategy_cases
     from mysingle.testing.iam import Account, RunningIam, SignedIn, running_iam
     from mysingle.testing.identity import ALICE, BOB, BearerToken, GatewayIdentity, as_user, make_user
     from mysingle.testing.mail import Mail, Mailbox, mail_server
@@ -22,19 +23,23 @@ __all__ = [
     "Mailbox",
     "RunningIam",
     "SignedIn",
+    "StrategyCase",
     "TestSocket",
     "TokenSigner",
     "WebSocketRefusedError",
     "as_user",
+    "check_strategy",
     "mail_server",
     "make_user",
     "running",
     "running_iam",
+    "strategy_cases",
     "websocket",
 ]
 
 _MODULES = {
     ".app": "running",
+    ".dsl": "StrategyCase check_strategy strategy_cases",
     ".iam": "Account RunningIam SignedIn running_iam",
     ".identity": "ALICE BOB BearerToken GatewayIdentity as_user make_user",
     ".mail": "Mail Mailbox mail_server",

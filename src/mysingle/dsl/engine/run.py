@@ -198,8 +198,9 @@ class _Run:
         self.program, self.frame, self.budget, self.options = runner.program, frame, budget, options
         self.is_lookahead = runner.is_lookahead
         self.warnings = list(frame.warnings)
-        self.broker = _make_broker(options.broker)
-        self.run = VectorRun(ready.code, frame, budget, lambda run: run_region(run, self.broker))
+        broker = self.broker = _make_broker(options.broker)
+        # Not of `self`: in a cycle the columns of a run would live until the next collection.
+        self.run = VectorRun(ready.code, frame, budget, lambda run: run_region(run, broker))
         self.warm_up = ready.warm_up
 
     def finish(self) -> Result:
