@@ -17,7 +17,8 @@ TOKEN: Final = re.compile(r"\n *|\w+|'[^'\n]*'|[^\w\s]+|\s+")
 _WORDS: Final = """
 close open high low volume data params np pd market input strategy indicator pattern result timeframe var param True
 False None and or not if else elif for in is return def raise assert pass range len ( ) [ ] { } : , . = == != < <= > >=
-+ - * / // % ** & | ~ ^ += -= 0 1 2 3 14 -1 0.5 1e-9 1e300 9007199254740993 5000 5001 'a' 'close' '1D' .shift(1)
++ - * / // % ** & | ~ ^ += -= 0 1 2 3 14 -1 0.5 1e-9 1e300 9007199254740993 5000 5001 1000000000
+100 -100 'a' 'close' '1D' .shift(1)
 .rolling(3) .mean() .iloc[i] [1] .ewm(span=5) .expanding() .fillna(0) .std() lambda import while
 """
 WORDS: Final = tuple(_WORDS.split())

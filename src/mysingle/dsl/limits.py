@@ -30,6 +30,7 @@ class Limits:
     call_depth: int = 8
     call_arguments: int = 32
     list_elements: int = 1_000
+    members: int = 10_000
     window: int = 5_000
     parameters: int = 64
     plots: int = 64

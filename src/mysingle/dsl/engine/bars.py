@@ -273,18 +273,23 @@ _FAST: Mapping[str, Callable[..., Step]] = {
 
 
 def run_region(run: VectorRun, broker: Broker | None) -> Mapping[int, Any]:
-    """Run the bar region over the whole data and give the values of its nodes."""
-    code = RegionCode(run.plan, broker)
-    size = run.frame.size
-    columns = [run.series(index).tolist() for index in code.inputs]
+    """Run the bar region over the whole data, block by block, and give the values of its nodes."""
+    code, nodes, size = RegionCode(run.plan, broker), run.plan.program.nodes, run.frame.size
+    columns = [run.series(index) for index in code.inputs]
     wanted = sorted(_visible(run.plan) & set(code.region.nodes))
-    rows = _loop(run, code, columns, itemgetter(*(code.place(index) for index in wanted), 0)) if size else []
-    nodes = run.plan.program.nodes
-    found = list(zip(*rows, strict=True)) if rows else [()] * (len(wanted) + 1)
-    return {
-        index: np.array(values, dtype=np.bool_ if nodes[index].kind is Kind.BOOL else np.float64)
-        for index, values in zip(wanted, found, strict=False)
+    found = {
+        index: np.empty(size, dtype=np.bool_ if nodes[index].kind is Kind.BOOL else np.float64) for index in wanted
     }
+    pick = itemgetter(*(code.place(index) for index in wanted), 0)
+    prices = _prices(run) if code.broker is not None and code.region.has_broker else None
+    code.start(lambda index: _first(run, index))
+    for begin in range(0, size, _BLOCK):
+        run.budget.check()
+        part = slice(begin, min(begin + _BLOCK, size))  # Python's numbers take four times the room of a column's
+        rows = _loop(code, part, columns, prices, pick)
+        for array, values in zip(found.values(), zip(*rows, strict=True), strict=False):
+            array[part] = values
+    return found
 
 
 def _visible(plan: Plan) -> set[int]:
@@ -316,18 +321,16 @@ def _carry(states: Sequence[tuple[int, int]]) -> Step:
 
 
 def _loop(
-    run: VectorRun, code: RegionCode, columns: Sequence[list[Any]], pick: Callable[[Registers], Any]
-) -> list[Any]:
-    r, steps, carry, count = code.registers, code.steps, _carry(code.states), len(columns)
-    code.start(lambda index: _first(run, index))
-    bars = _bars(columns, run.frame.size)
-    account = _prices(run) if code.broker is not None and code.region.has_broker else None
+    code: RegionCode, part: slice, columns: Sequence[Any], prices: Sequence[Any] | None,
+    pick: Callable[[Registers], Any],
+) -> list[Any]:  # fmt: skip
+    r, steps, carry, count, broker = code.registers, code.steps, _carry(code.states), len(columns), code.broker
+    bars = _bars(columns, part)
+    account = None if prices is None else list(zip(*(values[part].tolist() for values in prices), strict=True))
     rows: list[Any] = []
-    for bar in range(run.frame.size):
-        if bar % _BLOCK == 0:
-            run.budget.check()
+    for at in range(part.stop - part.start):
         if account is not None:
-            code.broker.open_bar(bar, account[bar])  # type: ignore[union-attr]  # there is an account only with a broker
+            broker.open_bar(part.start + at, account[at])  # type: ignore[union-attr]  # there is one with an account
         r[:count] = next(bars)
         for step in steps:
             step(r)
@@ -338,8 +341,10 @@ def _loop(
     return rows
 
 
-def _bars(columns: Sequence[list[Any]], size: int) -> Any:
-    return iter(zip(*columns, strict=True)) if columns else iter([()] * size)
+def _bars(columns: Sequence[Any], part: slice) -> Any:
+    if not columns:
+        return iter([()] * (part.stop - part.start))
+    return iter(zip(*(values[part].tolist() for values in columns), strict=True))
 
 
 def _first(run: VectorRun, index: int) -> Any:
@@ -347,7 +352,6 @@ def _first(run: VectorRun, index: int) -> Any:
     return value[0].item() if isinstance(value, np.ndarray) else value
 
 
-def _prices(run: VectorRun) -> list[tuple[float, float, float, float]]:
+def _prices(run: VectorRun) -> list[Any]:
     close = run.frame.columns.get("close", np.full(run.frame.size, np.nan))
-    columns = [run.frame.columns.get(name, close).tolist() for name in ("open", "high", "low", "close")]
-    return list(zip(*columns, strict=True))
+    return [run.frame.columns.get(name, close) for name in ("open", "high", "low", "close")]

@@ -23,6 +23,7 @@ from mysingle.dsl.ir.kinds import Const, Phase
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Node, Program
 from mysingle.dsl.ir.scalars import SCALARS
+from mysingle.dsl.ir.warmup import bars_of
 from mysingle.dsl.kernels.floats import strict_floats
 from mysingle.dsl.kernels.registry import kernel
 
@@ -103,8 +104,6 @@ class Sweep:
         self.plan = replace(base, scalars=self._scalars)
         changing = [index for index in base.scalars if self._depends[index]]
         self._code = _SweepCode(self.plan, [*range(len(self.program.nodes))], changing)
-        cost = cost_of(self.program, frame.size, first)
-        refuse_over_budget(cost, options.tier)
         self._run = VectorRun(self._code, frame, Budget(options.tier.gas, options.limits, options.cancel))
         self._first: list[float] = [0.0] * len(self.program.nodes)
         self._targets = [(output.name, self.plan.target(output.node)) for output in self.program.outputs]
@@ -191,8 +190,8 @@ class Sweep:
     def _warm_up(self, node: Node, bound: Mapping[str, Const]) -> float:
         if node.phase is not Phase.SERIES:
             return 0.0
-        own = OPS[node.op].first(values_of(self.program.nodes, node, dict(bound)))
-        return max((self._first[self.plan.target(arg)] for arg in node.args), default=0.0) + own
+        own = bars_of(node.op, values_of(self.program.nodes, node, bound))[0]
+        return max([self._first[self.plan.target(arg)] for arg in node.args], default=0.0) + own
 
     def _shown(self, index: int) -> Any:
         values = self._run.slots[index]
@@ -301,10 +300,22 @@ def _outcomes(
     if not _is_plannable(program, _depends(program, names), plan):
         yield from _one_by_one(program, data, combinations, options)
         return
+    refuse_over_budget(cost_of(program, frame.size, _dearest(bounds)), options.tier)
     names = _slowest_first(program, names, frame, bounds[0])
     ready = Sweep(program, frame, names, bounds[0], options)
     for at in sorted(range(len(bounds)), key=lambda i: [_sortable(bounds[i][name]) for name in names]):
         yield at, ready.evaluate(bounds[at]), ready.evaluated
+
+
+def _dearest(bounds: Sequence[Mapping[str, Const]]) -> dict[str, Const]:
+    """Give the largest number of each parameter: no combination costs more."""
+    found = dict(bounds[0])
+    for bound in bounds:
+        for name, value in bound.items():
+            known = found[name]
+            if isinstance(value, int | float) and isinstance(known, int | float) and value > known:
+                found[name] = value
+    return found
 
 
 def _sortable(value: Const) -> tuple[str, Any]:

@@ -70,11 +70,17 @@ class Builder:
     def _simplified(self, name: str, args: tuple[int, ...], found: Type) -> int | None:
         if found.phase is Phase.CONST and name in SCALARS:
             value = SCALARS[name](*(self.constant(arg) for arg in args))
-            if found.kind is Kind.FLOAT and isinstance(value, int):
-                value = float(value)
-            return self.const(value, found.kind)
+            return self._folded(value, found.kind)
         rule = _RULES.get(name)
         return rule(self, args) if rule else None
+
+    def _folded(self, value: Const, kind: Kind) -> int:
+        """Return a computed constant; whole numbers beyond 2^53 have become floats, or na."""
+        if kind is Kind.FLOAT and isinstance(value, int):
+            return self.const(float(value), kind)
+        if kind is Kind.INT and not isinstance(value, int):
+            return self.const(value, Kind.FLOAT)
+        return self.const(value, kind)
 
     def _add(self, key: object, node: Node, found: Type) -> int:
         index = len(self.nodes)

@@ -1,5 +1,6 @@
 """How far into the future each value looks, and what of that reaches a result."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from mysingle.dsl.ir.kinds import Const, Phase
@@ -37,7 +38,7 @@ class Finding(NamedTuple):
 
 
 def values_of(
-    nodes: tuple[Node, ...] | list[Node], node: Node, known: dict[str, Const] | None = None
+    nodes: tuple[Node, ...] | list[Node], node: Node, known: Mapping[str, Const] | None = None
 ) -> tuple[Const, ...]:
     """Return the arguments as numbers where they are constants or known parameters, None for all others."""
     found: list[Const] = []

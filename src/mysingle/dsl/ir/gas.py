@@ -37,7 +37,7 @@ def cost_of(program: Program, n_bars: int, params: Mapping[str, Const] | None = 
         amount = int(_REGION_PER_NODE * n_bars) if index in inside else _gas(program, node, n_bars, known)
         line = program.locs[index][0]
         by_line[line] = by_line.get(line, 0) + amount
-    return Cost(sum(by_line.values()), _peak_bytes(program, live, n_bars) / 1_048_576, by_line)
+    return Cost(sum(by_line.values()), _peak_bytes(program, live, inside, n_bars) / 1_048_576, by_line)
 
 
 def refuse_over_budget(cost: Cost, tier: Tier) -> None:
@@ -103,9 +103,10 @@ def _width(node: Node) -> int:
     return 1 if node.kind is Kind.BOOL else 8
 
 
-def _peak_bytes(program: Program, live: list[int], n_bars: int) -> int:
-    """Walk in SSA order and free after the last use: what the vector engine does."""
+def _peak_bytes(program: Program, live: list[int], inside: frozenset[int], n_bars: int) -> int:
+    """Walk in SSA order and free after the last use: what the vector engine does. A bar region keeps its inputs."""
     nodes, kept = program.nodes, set(program.roots())
+    kept.update(arg for index in inside for arg in nodes[index].args if arg not in inside)
     last: dict[int, int] = {}
     for index in live:
         last[index] = index

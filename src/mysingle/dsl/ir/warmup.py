@@ -10,7 +10,7 @@ from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Program
 from mysingle.dsl.ir.row import UNBOUNDED, Values, no_bars
 
-__all__ = ["WarmUp", "warm_up"]
+__all__ = ["WarmUp", "bars_of", "warm_up"]
 
 
 class WarmUp(NamedTuple):
@@ -55,7 +55,7 @@ def _walk(program: Program, known: dict[str, Const]) -> tuple[list[float], list[
             for arg in node.args:
                 seen, far = max(seen, first[arg]), max(far, horizon[arg])
             if node.op in _SLOW:
-                own, fades = _bars_of(node.op, values_of(program.nodes, node, known))
+                own, fades = bars_of(node.op, values_of(program.nodes, node, known))
                 seen, far = seen + own, far + max(own, fades)
         first.append(seen)
         horizon.append(far)
@@ -69,7 +69,7 @@ _SLOW: Final = frozenset(
 
 
 @lru_cache(maxsize=4096)
-def _bars_of(name: str, values: Values) -> tuple[float, float]:
+def bars_of(name: str, values: Values) -> tuple[float, float]:
     """Return what an op adds to the first valid bar and to the horizon; rules are formulas, so remember the answers."""
     row = OPS[name]
     first = row.first(values)

@@ -1,7 +1,7 @@
 """Comparison with a relative tolerance: running sums drift in the last digits, and a tie must stay a tie."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -119,16 +119,20 @@ def _threshold(op: str, b: float) -> float:
 
 def _fill(ops: tuple[str, ...], a: Array, b: Any, results: tuple[Mask, ...]) -> None:
     size = a.size
+    if size <= _BLOCK:
+        with np.errstate(all="ignore"):
+            _fill_block(ops, a, b, results, np.empty(size), np.empty(size, dtype=np.bool_))
+        return
     gap, other = np.empty(min(size, _BLOCK)), np.empty(min(size, _BLOCK), dtype=np.bool_)
     with np.errstate(all="ignore"):
         for begin in range(0, size, _BLOCK):
             part = slice(begin, min(begin + _BLOCK, size))
             right = b[part] if isinstance(b, np.ndarray) else b
-            _fill_block(ops, a[part], right, [result[part] for result in results], gap, other)
+            room = slice(0, part.stop - begin)
+            _fill_block(ops, a[part], right, [result[part] for result in results], gap[room], other[room])
 
 
-def _fill_block(ops: tuple[str, ...], a: Array, b: Any, results: list[Mask], gap: Array, other: Mask) -> None:
-    gap, other = gap[: a.size], other[: a.size]
+def _fill_block(ops: tuple[str, ...], a: Array, b: Any, results: Sequence[Mask], gap: Array, other: Mask) -> None:
     np.subtract(a, b, out=gap)
     # A tie is nearer than the tolerance of its larger side, and that side is at most as far from the other as they are
     # apart: one side's largest value bounds it.

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mysingle.dsl.errors import DSLExecutionError
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.kernels.cells import Cell, Holding, Restarting
 from mysingle.dsl.kernels.floats import NA, Array, Charge, Floats, all_finite, clean_from, first_present, free
@@ -70,14 +71,14 @@ def assert_settings() -> None:
     library = _library()
     if library is None:
         return
-    if library.get_compatibility() != 0 or any(library.get_unstable_period(name) for name in _UNSTABLE):
+    if library.get_compatibility() != 0 or any(map(library.get_unstable_period, _UNSTABLE)):
         raise RuntimeError("TA-Lib's global unstable periods and compatibility must be 0")
 
 
 def _talib() -> Any:
     library = _library()
     if library is None:
-        raise RuntimeError("this function needs TA-Lib: pip install 'mysingle[dsl]'")
+        raise DSLExecutionError("This function needs TA-Lib: pip install 'mysingle[dsl]'")
     return library
 
 
@@ -96,8 +97,9 @@ def look_back(name: str, *numbers: float) -> int:
 @cache
 def _function(name: str) -> Callable[..., Any]:
     if has_talib():
-        # Without the wrapper that looks for DataFrames; the name is from the kernel table, never from a source.
-        found: Callable[..., Any] = getattr(_talib()._ta_lib, name)  # noqa: SLF001  # the functions themselves
+        # The name is from the kernel table, never from a source; the wrapper looks for DataFrames, which never come.
+        wrapper = getattr(_talib()._ta_lib, name)  # noqa: SLF001  # the functions themselves
+        found: Callable[..., Any] = getattr(wrapper, "__wrapped__", wrapper)
         return found
     return partial(by_reference, name)
 
@@ -105,7 +107,7 @@ def _function(name: str) -> Callable[..., Any]:
 def by_reference(name: str, *args: Any) -> Any:
     """Compute a TA-Lib function by its plain-Python reference, as the library would be called."""
     if name not in REFERENCES:
-        raise RuntimeError(f"{name} needs TA-Lib: pip install 'mysingle[dsl]'")
+        raise DSLExecutionError(f"{name} needs TA-Lib: pip install 'mysingle[dsl]'")
     found = REFERENCES[name](*(arg.tolist() if isinstance(arg, np.ndarray) else arg for arg in args))
     if isinstance(found, tuple):
         return tuple(np.array(line, dtype=np.float64) for line in found)

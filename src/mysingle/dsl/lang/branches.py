@@ -40,6 +40,7 @@ def merged(
 
 
 def _merge(ctx: Context, span: Span, cond: int, name: str, ours: Value | None, theirs: Value | None) -> Value:
+    ctx.spend(1, span)
     if ours is None or theirs is None:
         given = ours or theirs
         assert given is not None

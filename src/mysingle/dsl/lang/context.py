@@ -10,13 +10,13 @@ from mysingle.dsl.ir.kinds import Const, Kind, Phase, Type, merge_kinds
 from mysingle.dsl.ir.ops import OPS, Flag
 from mysingle.dsl.ir.program import Alert, Grid, Guard, Order, Plot
 from mysingle.dsl.ir.typing import ReadTypeError
-from mysingle.dsl.lang.diagnostics import Refusal, Reporter
+from mysingle.dsl.lang.diagnostics import Exhausted, Refusal, Reporter
 from mysingle.dsl.lang.params import ParamTable
 from mysingle.dsl.lang.source import Span
 from mysingle.dsl.lang.values import Ref, UserFunction, Value
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["BarLoop", "Context", "Exhausted", "StateDraft"]
+__all__ = ["BarLoop", "Context", "StateDraft"]
 
 Scope: TypeAlias = dict[str, Value]
 _ANY_PHASE: Final = frozenset(row.name for row in OPS.values() if row.has(Flag.BAR) or row.has(Flag.SPECIAL))
@@ -25,10 +25,6 @@ _WANTS_SERIES: Final = {
     row.name: tuple(arg.phase is Phase.SERIES and arg.name != "fill" for arg in row.args) for row in OPS.values()
 }
 """Of each op, which arguments have a meaning as series only."""
-
-
-class Exhausted(Exception):  # noqa: N818  # it never leaves the compiler
-    """A limit of the whole compile is reached; nothing more is looked at."""
 
 
 @dataclass
@@ -104,6 +100,12 @@ class Context:
     def warn(self, key: str, span: Span | None = None, **values: Any) -> None:
         """Report something that does not stop the compile; the message's own severity holds."""
         self.reporter.report(key, span, **values)
+
+    def spend(self, amount: int, span: Span) -> None:
+        """Count expressions that are visited (S9)."""
+        self.fuel -= amount
+        if self.fuel < 0:
+            self.exhaust("compile fuel (visited expressions)", LIMITS.compile_fuel, LIMITS.compile_fuel + 1, span)
 
     # nodes
 
@@ -202,6 +204,8 @@ class Context:
 
     def parameter(self, name: str) -> int:
         """Return a parameter's node, of the kind that the table says now."""
+        if self.params.is_full:
+            self.exhaust("parameters", LIMITS.parameters, len(self.params.specs))
         spec = self.params.specs[name]
         return self.builder.emit("param", imm=(name,), declared=Type(spec.kind, Phase.PARAM))
 

@@ -8,10 +8,14 @@ from mysingle.dsl.errors import Diagnostic, DSLCode, Fixit, Severity
 from mysingle.dsl.lang.messages import MESSAGES
 from mysingle.dsl.lang.source import Source, Span
 
-__all__ = ["Refusal", "Reporter", "nearest", "render"]
+__all__ = ["Exhausted", "Refusal", "Reporter", "nearest", "render"]
 
 _SIMILAR: Final = 0.75
 _MOST: Final = 50
+
+
+class Exhausted(Exception):  # noqa: N818  # it never leaves the compiler
+    """A limit of the whole compile is reached; nothing more is looked at."""
 
 
 class Refusal(Exception):  # noqa: N818  # it never leaves the compiler
@@ -21,11 +25,12 @@ class Refusal(Exception):  # noqa: N818  # it never leaves the compiler
 def nearest(word: str, words: Iterable[str]) -> str:
     """Return the most similar of the words, empty when none is similar enough."""
     best, ratio = "", 0.0
+    matcher = SequenceMatcher(None, "", word.lower())  # what it learns of its second text is kept
     for candidate in words:
         if abs(len(candidate) - len(word)) > 4:
             continue
-        matcher = SequenceMatcher(None, word.lower(), candidate.lower())
-        if matcher.real_quick_ratio() < _SIMILAR:
+        matcher.set_seq1(candidate.lower())
+        if matcher.real_quick_ratio() < _SIMILAR or matcher.quick_ratio() < _SIMILAR:
             continue
         found = matcher.ratio()
         if found >= _SIMILAR and found > ratio:
@@ -40,21 +45,31 @@ class Reporter:
         self.source = source
         self.found: list[Diagnostic] = []
         self._seen: set[tuple[object, ...]] = set()
+        self._errors = 0
 
     @property
     def has_errors(self) -> bool:
         """Say whether the program must not run."""
-        return any(item.severity is Severity.ERROR for item in self.found)
+        return self._errors > 0
 
     def report(
         self, key: str, span: Span | None = None, *, severity: Severity | None = None, fix: str = "", **values: Any
     ) -> None:
-        """Add the message `key` at a place; `fix` replaces the text of the place."""
+        """
+        Add the message `key` at a place; `fix` replaces the text of the place.
+
+        Raises:
+            Exhausted: there are so many errors that the rest of the program is not worth reading.
+        """
         template = MESSAGES[key]
         where = self._place(span)
-        if (key, where, str(values)) in self._seen or len(self.found) >= _MOST:
+        if (key, where, str(values)) in self._seen:
             return
         self._seen.add((key, where, str(values)))
+        is_error = (severity or template.severity) is Severity.ERROR
+        if not is_error and len(self.found) - self._errors >= _MOST:
+            return
+        self._errors += is_error
         line, column, end_line, end_column = where
         self.found.append(
             Diagnostic(
@@ -73,6 +88,8 @@ class Reporter:
                 construct=str(values.get("construct", "")),
             )
         )
+        if self._errors >= _MOST:
+            raise Exhausted
 
     def refuse(self, key: str, span: Span | None = None, *, fix: str = "", **values: Any) -> Refusal:
         """Report an error and return what the caller raises to give up the expression."""

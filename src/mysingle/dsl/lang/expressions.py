@@ -30,20 +30,37 @@ from mysingle.dsl.lang.values import (
     Timeframe,
     UserFunction,
     Value,
+    count_members,
 )
 from mysingle.dsl.limits import LIMITS
 
 __all__ = ["evaluate", "iterate"]
 
 _OLDEST_STATE: Final = 16
+_MEMBER_COST: Final = 3
 
 
 def evaluate(ctx: Context, node: n.Expr) -> Value:
     """Return the value of an expression."""
     ctx.fuel -= 1
     if ctx.fuel < 0:
-        ctx.exhaust("compile fuel (visited expressions)", LIMITS.compile_fuel, LIMITS.compile_fuel + 1, node.span)
-    return _RULES[type(node)](ctx, node)
+        ctx.spend(0, node.span)
+    found = _RULES[type(node)](ctx, node)
+    if isinstance(found, ListValue | DictValue) and type(node) in _BUILDING:
+        _weigh(ctx, found, node.span)
+    return found
+
+
+_BUILDING: Final = frozenset({n.Sequence, n.Mapping, n.Comprehension, n.Binary, n.Call})
+"""The expressions that make a collection, others only name one."""
+
+
+def _weigh(ctx: Context, value: Value, span: Span) -> None:
+    """Limit what nested lists hold in all, and charge for it: they are short to write."""
+    count = count_members(value, LIMITS.members)
+    if count > LIMITS.members:
+        ctx.exhaust("members of nested lists", LIMITS.members, count, span)
+    ctx.spend(_MEMBER_COST * count, span)
 
 
 def _literal(ctx: Context, node: n.Literal) -> Value:

@@ -16,8 +16,8 @@ from mysingle.dsl.ir.regions import blockers
 from mysingle.dsl.lang import nodes as n
 from mysingle.dsl.lang.bar_loop import assigned_names
 from mysingle.dsl.lang.check import as_node
-from mysingle.dsl.lang.context import Context, Exhausted
-from mysingle.dsl.lang.diagnostics import Refusal, Reporter, nearest
+from mysingle.dsl.lang.context import Context
+from mysingle.dsl.lang.diagnostics import Exhausted, Refusal, Reporter, nearest
 from mysingle.dsl.lang.grammar import Grammar
 from mysingle.dsl.lang.header import Header, read_header
 from mysingle.dsl.lang.identifiers import identifier_problem

@@ -262,7 +262,7 @@ SERIES_METHODS: Final[dict[str, Method]] = {
     "replace": _simple("a, b", _replace), "astype": Method(parse_args("dtype:e"), _astype),
     "isna": _simple("", lambda m, x, _: m("isna", x)), "isnull": _simple("", lambda m, x, _: m("isna", x)),
     "notna": _simple("", _not_na), "notnull": _simple("", _not_na), "copy": _same("deep:B=True"),
-    "abs": _simple("", lambda m, x, _: m("abs", x)), "round": _simple("decimals:I=0", _round),
+    "abs": _simple("", lambda m, x, _: m("abs", x)), "round": _simple("decimals:I(-15,15)=0", _round),
     "clip": _simple("lower=None, upper=None", _clip), "where": _where(keep=True), "mask": _where(keep=False),
     "between": _simple("left, right, inclusive:S='both'", _between),
     "isin": Method(parse_args("values:e"), _isin),

@@ -8,7 +8,7 @@ from mysingle.dsl.lang.source import Span
 
 __all__ = [
     "BarVariable", "Builtin", "CallSite", "DictValue", "Ewm", "Expanding", "Fill", "Frame", "ListValue", "Located",
-    "Namespace", "Record", "Ref", "Rolling", "Timeframe", "UserFunction", "Value",
+    "Namespace", "Record", "Ref", "Rolling", "Timeframe", "UserFunction", "Value", "count_members",
 ]  # fmt: skip
 
 
@@ -117,6 +117,22 @@ Value: TypeAlias = (
     Ref | Record | ListValue | DictValue | Frame | Namespace | Builtin | UserFunction | Rolling | Ewm | Expanding
     | Located | BarVariable | Fill | Timeframe
 )  # fmt: skip
+
+
+def count_members(value: Value, most: int) -> int:
+    """Return how many values a collection holds, those of its collections included; it stops beyond `most`."""
+    count, stack = 0, [value]
+    while stack and count <= most:
+        found = stack.pop()
+        if isinstance(found, ListValue):
+            inner = found.items
+        elif isinstance(found, DictValue):
+            inner = tuple(found.entries.values())
+        else:
+            continue
+        count += len(inner)
+        stack += [item for item in inner if isinstance(item, ListValue | DictValue)]
+    return count
 
 
 class CallSite(NamedTuple):
