@@ -113,7 +113,10 @@ def _raw(data: Table, name: str) -> Any:
 
 
 def _column(name: str, values: Any, warnings: list[str]) -> Array:
-    array = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
+    try:
+        array = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
+    except ValueError:
+        raise DSLDataError(f"Column {name!r} must hold one number for each bar") from None
     if isinstance(values, pd.Series) and array.dtype == object and pd.api.types.is_numeric_dtype(values.dtype):
         array = values.to_numpy(dtype=np.float64, na_value=np.nan)  # nullable integers with missing values
     if array.ndim != 1:
@@ -167,7 +170,9 @@ def _time_column(data: Table, name: str, size: int) -> tuple[Array | None, str]:
     if array.size != size or array.dtype.kind not in "Mif":
         return None, "UTC"
     time = _milliseconds(array) if array.dtype.kind == "M" else array.astype(np.float64)
-    if size > 1 and not (np.diff(time) > 0).all():
+    with np.errstate(invalid="ignore"):
+        rises = size < 2 or bool((np.diff(time) > 0).all())
+    if not rises:
         raise DSLDataError(f"Column {name!r} must rise from bar to bar, without repetition")
     return time, zone
 

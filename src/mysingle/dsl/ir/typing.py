@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from mysingle.dsl.ir.kinds import Const, Kind, Phase, Type, merge_kinds
+from mysingle.dsl.ir.kinds import NUMERIC, Const, Kind, Phase, Type, merge_kinds
 from mysingle.dsl.ir.ops import OPS, Arg, Op
 from mysingle.dsl.ir.row import Flag
 from mysingle.dsl.limits import LIMITS
@@ -125,6 +125,8 @@ def _kind(op: Op, args: Sequence[Type]) -> Kind:
 
 def _merged(op: Op, kinds: list[Kind]) -> Kind:
     found = kinds[0]
+    if op.name == "shift" and found is Kind.TIME and kinds[1] in NUMERIC:
+        return found  # no time is there before the first bar: na fills it
     for kind in kinds[1:]:
         merged = merge_kinds(found, kind)
         if merged is None:
