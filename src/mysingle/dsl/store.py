@@ -1,5 +1,6 @@
 """Where compiled programs are kept: keys, lifetimes, and a protocol of two methods; this module knows no Redis."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
@@ -27,6 +28,8 @@ __all__ = [
 BYTECODE_TTL_SECONDS: Final = 3_600
 WARMED_TTL_SECONDS: Final = 86_400
 NEGATIVE_TTL_SECONDS: Final = 60
+_LARGE: Final = 16 * 1024
+"""Bytes of a container that takes longer to verify than an event loop should wait."""
 
 
 class ProgramStore(Protocol):
@@ -72,7 +75,8 @@ class ProgramCache:
     """
     Verified programs in this process, containers in a store behind it, the compiler behind that.
 
-    A container that does not verify is a miss and counted in `tampered`; the source is the truth.
+    A container that does not verify is a miss and counted in `tampered`; the source is the truth. Callers that ask
+    for the same source at once share one compile, which runs in a thread.
     """
 
     def __init__(self, store: ProgramStore | None, keyring: Keyring, *, size: int = 256) -> None:
@@ -80,6 +84,7 @@ class ProgramCache:
         self._keyring = keyring
         self._size = size
         self._programs: OrderedDict[tuple[str, str], Program] = OrderedDict()
+        self._flights: dict[tuple[str, str], asyncio.Task[Program]] = {}
         self.tampered = 0
         self.hits = 0
         self.misses = 0
@@ -92,7 +97,11 @@ class ProgramCache:
             self.hits += 1
             return known
         data = await self._store.get(key) if self._store else None
-        program = self._verified(data, key, source_sha256) if data is not None else None
+        program = None
+        if data is not None and len(data) > _LARGE:
+            program = await asyncio.to_thread(self._verified, data, key, source_sha256)
+        elif data is not None:
+            program = self._verified(data, key, source_sha256)
         if program is None:
             self.misses += 1
             return None
@@ -109,13 +118,21 @@ class ProgramCache:
     async def get_or_compile(
         self, key: str, source: str, compiler: Callable[[str], Program], ttl_seconds: int = BYTECODE_TTL_SECONDS
     ) -> Program:
-        """Return the program of a source, from the nearest place that has it."""
+        """Return the program of a source, from the nearest place that has it; raises what the compiler raises."""
         wanted = sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
         found = await self.get(key, wanted)
-        if found is None:
-            found = compiler(source)
-            await self.put(key, found, ttl_seconds)
-        return found
+        if found is not None:
+            return found
+        flight = (key, wanted)
+        if flight not in self._flights:
+            self._flights[flight] = asyncio.create_task(self._compiled(key, source, compiler, ttl_seconds))
+            self._flights[flight].add_done_callback(lambda _: self._flights.pop(flight, None))
+        return await asyncio.shield(self._flights[flight])  # who gives up does not end it for the others
+
+    async def _compiled(self, key: str, source: str, compiler: Callable[[str], Program], ttl_seconds: int) -> Program:
+        program = await asyncio.to_thread(compiler, source)
+        await self.put(key, program, ttl_seconds)
+        return program
 
     def _verified(self, data: bytes, key: str, source_sha256: str) -> Program | None:
         try:
