@@ -47,8 +47,6 @@ class Plan:
 
 def series_count(op: Op) -> int:
     """Give how many of an op's first arguments are series."""
-    if op.name == "shift":
-        return 1  # the fill may be of any kind, but it is one value
     return sum(arg.phase is Phase.SERIES and not arg.variadic for arg in op.args)
 
 

@@ -255,7 +255,7 @@ _POINTWISE = (
 )
 
 _WINDOWS = (
-    _signal(100, "shift", "x:e, periods:K, fill:e", "same", first=_at(1), na=NaPolicy.SHIFT, gas=Gas(400, 0.3)),
+    _signal(100, "shift", "x:e, periods:K, fill:P", "same", first=_at(1), na=NaPolicy.SHIFT, gas=Gas(400, 0.3)),
     _signal(101, "lead", "x, periods:K", lead=_at(1), na=NaPolicy.SHIFT, gas=Gas(400, 0.3)),
     _signal(102, "ffill", "x, limit:K", na=NaPolicy.NONE, horizon=_unbounded),
     _rolling(110, "rolling_mean"),

@@ -21,9 +21,7 @@ __all__ = ["BarLoop", "Context", "StateDraft"]
 Scope: TypeAlias = dict[str, Value]
 _ANY_PHASE: Final = frozenset(row.name for row in OPS.values() if row.has(Flag.BAR) or row.has(Flag.SPECIAL))
 """The ops that take scalars and series alike."""
-_WANTS_SERIES: Final = {
-    row.name: tuple(arg.phase is Phase.SERIES and arg.name != "fill" for arg in row.args) for row in OPS.values()
-}
+_WANTS_SERIES: Final = {row.name: tuple(arg.phase is Phase.SERIES for arg in row.args) for row in OPS.values()}
 """Of each op, which arguments have a meaning as series only."""
 
 
