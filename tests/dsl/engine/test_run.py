@@ -192,8 +192,9 @@ def test_gas_and_memory_are_refused_before_the_run(runner, frame):
 
 def test_output_is_limited(runner, bars):
     """A result larger than the host allows is refused."""
+    many = {name: np.tile(values, 1_000) for name, values in bars(200).items()}
     with pytest.raises(DSLMemoryError, match="bytes"):
-        runner("result = close * 2").run(bars(200_000), None, RunOptions(limits=ResourceLimits(MAX_OUTPUT_SIZE_MB=1)))
+        runner("result = close * 2").run(many, None, RunOptions(limits=ResourceLimits(MAX_OUTPUT_SIZE_MB=1)))
 
 
 def test_cancel_from_another_thread(runner, bars):

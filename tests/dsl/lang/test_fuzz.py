@@ -104,7 +104,7 @@ def compiles_or_refuses(source: str) -> None:
     assert code != "DSL-004"  # the code of an exception that is none of ours
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join))
 def test_s17_tokens(source: str) -> None:
     """Whatever the tokens, a compile ends with a program or a DSLError."""
@@ -144,7 +144,7 @@ def expressions() -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(expressions(), min_size=1, max_size=3))
 def test_s17_expressions(parts: list[str]) -> None:
     """Whatever the types, a compile ends with a program or a DSLError."""
