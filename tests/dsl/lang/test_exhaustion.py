@@ -25,6 +25,7 @@ HOSTILE = {
     "comprehensions": "x = [sum([j for j in range(1000)]) for i in range(1000)]",
     "loops": "t = 0\nfor i in range(2000):\n    t = t + [k for k in range(2000)][i]",
     "members of a list that grows": "x = [1]\n" + "x = x + x\n" * 15,
+    "dots": "x = " + "1." * 9_900,
     "comparisons": "result = " + " | ".join(f"(close > {i})" for i in range(1_500)),
     "elif": "if close > 1:\n    x = 1\n" + "".join(f"elif close > {i}:\n    x = {i}\n" for i in range(900)),
     "calls": "def f(x):\n    return [" + ", ".join("x" for _ in range(900)) + "]\n" + "y = f(close)\n" * 300,

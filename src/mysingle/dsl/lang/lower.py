@@ -33,7 +33,7 @@ __all__ = ["LANGUAGE", "MODES", "PROFILES", "Compiled", "compile_source"]
 LANGUAGE: Final = (1, 0)
 PROFILES: Final = ("standard", "mysingle-1")
 MODES: Final = ("strict", "research")
-_MAY_WARN: Final = re.compile(r"\\|(?<!\w)\d[\d_.]*[A-Za-z]")
+_MAY_WARN: Final = re.compile(r"\\|(?<![\w.])\.?\d[\d_.]*+[A-Za-z]")
 """What Python's parser warns of: unknown escapes, and a number that runs into a word. Muting is for the process."""
 _METADATA: Final = frozenset({
     "name", "title", "description", "author", "version", "lang", "profile", "category", "tags", "symbol", "interval",
