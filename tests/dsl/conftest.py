@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,29 @@ def make_bars(size: int, seed: int = 1) -> Bars:
     return dict(zip(("open", "high", "low", "close", "volume"), np.ascontiguousarray(columns), strict=True))
 
 
+def make_candles(size: int, seed: int = 5) -> Bars:
+    """Short and long bodies, shadows and gaps in all orders: nearly every candlestick pattern occurs in them."""
+    state, close, rows = seed, 400.0, []
+    bodies, shadows, gaps = (
+        (0.0, 0.2, 1.0, 3.0, 6.0, 9.0),
+        (0.0, 0.0, 0.1, 1.0, 4.0, 9.0),
+        (0.0, 0.0, 0.1, 1.0, 2.0, 4.0),
+    )
+
+    def draw(count: int) -> int:
+        nonlocal state
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        return (state >> 33) % count
+
+    for _ in range(size):
+        first = close + gaps[draw(6)] * (1 if draw(2) else -1)
+        close = first + bodies[draw(6)] * (1 if draw(2) else -1)
+        close += 50.0 if close < 100.0 else -50.0 if close > 900.0 else 0.0
+        rows.append((first, max(first, close) + shadows[draw(6)], min(first, close) - shadows[draw(6)], close, 1e4))
+    columns = np.array(rows).reshape(size, 5).T
+    return dict(zip(("open", "high", "low", "close", "volume"), np.ascontiguousarray(columns), strict=True))
+
+
 def shaped(bars: Bars, shape: str) -> Bars:
     size = bars["close"].size
     match shape:
@@ -53,9 +77,18 @@ def shaped(bars: Bars, shape: str) -> Bars:
             return bars
 
 
+@cache
+def _made(size: int, shape: str, seed: int) -> Bars:
+    found = make_candles(size) if shape == "candles" else shaped(make_bars(size, seed), shape)
+    for values in found.values():
+        values.flags.writeable = False
+    return found
+
+
 @pytest.fixture(scope="session")
 def bars() -> Callable[..., Bars]:
-    return lambda size=300, shape="random", seed=1: shaped(make_bars(size, seed), shape)
+    """Give bars by size, shape and seed; they are made once and cannot be written to."""
+    return lambda size=300, shape="random", seed=1: dict(_made(size, shape, seed))
 
 
 @pytest.fixture(scope="session")

@@ -277,7 +277,7 @@ def run_region(run: VectorRun, broker: Broker | None) -> Mapping[int, Any]:
     code, nodes, size = RegionCode(run.plan, broker), run.plan.program.nodes, run.frame.size
     columns = [run.series(index) for index in code.inputs]
     wanted = sorted(_visible(run.plan) & set(code.region.nodes))
-    found = {
+    found: dict[int, Any] = {
         index: np.empty(size, dtype=np.bool_ if nodes[index].kind is Kind.BOOL else np.float64) for index in wanted
     }
     pick = itemgetter(*(code.place(index) for index in wanted), 0)
