@@ -1,11 +1,11 @@
 """
 Look for what breaks the language: `python -m benchmarks.dsl_fuzz source|container|structure [--seconds N] [--seed N]`.
 
-Seeds are the programs of `tests/cases/dsl`. `source` changes programs token by token, compiles what comes out and runs what compiles; with atheris installed and
-`--atheris` the coverage of the package steers the changes. `container` changes bytes of a container, `structure` one
-decoded value. An exception that is no DSLError, a value that differs between a run, a repeated run and a stream, an
-infinite number, or a compile of more than `SLOW_SECONDS` is a finding: it is printed with its input, and the exit
-code is 1.
+The seeds are the programs of `tests/cases/dsl`. `source` changes programs token by token, compiles what comes out and
+runs what compiles; with atheris installed and `--atheris` the coverage of the package steers the changes. `container`
+changes bytes of a container, `structure` decoded values. A finding is an exception that is no DSLError, a value that
+differs between a run, a repeated run, a run over fewer bars and a stream, an infinite number, or a compile of more than
+`SLOW_SECONDS`: it is printed with its input, and the exit code is 1.
 """
 
 import argparse

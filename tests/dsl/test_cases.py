@@ -1,5 +1,6 @@
 """The programs in `tests/cases/dsl`: good ones run and are causal, bad ones are refused where their comments say."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,18 @@ def test_equal_programs_give_equal_numbers(case: StrategyCase, bars) -> None:
 def _bits(result: object) -> bytes:
     lines = result.values() if isinstance(result, dict) else [] if result is None else [result]
     return b"".join(line.tobytes() for line in lines)
+
+
+@pytest.mark.parametrize("case", GOOD, ids=[case.name for case in GOOD])
+def test_graph(case: StrategyCase) -> None:
+    """A graph is JSON, its edges go from older to younger nodes, and equal programs have equal graphs."""
+    graph = api.compile(case.source).to_graph()
+    count = len(graph["nodes"])
+
+    assert json.loads(json.dumps(graph)) == graph
+    assert all(0 <= edge["from"] < edge["to"] < count and edge["argument"] for edge in graph["edges"])
+    assert all(0 <= item["node"] < count for item in graph["outputs"])
+    assert api.compile(case.source).to_graph() == graph
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from mysingle.dsl.errors import Diagnostic, DSLError, DSLExecutionError
 from mysingle.dsl.ir.causality import Finding, find_lookahead
 from mysingle.dsl.ir.codec import decode, encode, program_hash
 from mysingle.dsl.ir.gas import Cost, cost_of
+from mysingle.dsl.ir.graph import to_graph
 from mysingle.dsl.ir.kinds import Const
 from mysingle.dsl.ir.program import Program as Ir
 from mysingle.dsl.ir.signing import Keyring
@@ -202,6 +203,10 @@ class Program:
     def to_bytes(self, key: str = "", keyring: Keyring | None = None) -> bytes:
         """Return the container, signed by the process's keys for one key of the store."""
         return encode(self._ir, process_keyring() if keyring is None else keyring, key)
+
+    def to_graph(self) -> dict[str, Any]:
+        """Return the program as a document of nodes and edges, for tools that draw it."""
+        return to_graph(self._ir)
 
     def _runner(self, data: Any, params: Mapping[str, Any] | None) -> Any:
         from mysingle.dsl.engine.bind import columns_wanted
