@@ -76,10 +76,20 @@ def test_a_constant_that_overflows_can_be_stored(source: str) -> None:
     assert api.load(program.to_bytes("k"), "k") == program
 
 
-def test_what_a_container_refuses_a_compile_refuses() -> None:
-    """A range that the verifier checks is an error of the source, with its place."""
-    with pytest.raises(DSLError, match="at line 1, column 22"):
-        api.compile("result = close.round(1000000000)")
+@pytest.mark.parametrize(
+    ("source", "column"),
+    [
+        ("result = close.round(1000000000)", 22),
+        ("result = close > params['']", 25),
+        ("result = close > params.get('', 2)", 18),
+        ("d = timeframe('1D')\nresult = close > d.col('a b')", 24),
+        ("result = close.shift(1, fill_value=open)", 10),
+    ],
+)
+def test_what_a_container_refuses_a_compile_refuses(source: str, column: int) -> None:
+    """What the verifier would refuse is an error of the source, with its place."""
+    with pytest.raises(DSLError, match=f"column {column}$"):
+        api.compile(source)
 
 
 def test_a_lone_carriage_return_ends_a_comment() -> None:

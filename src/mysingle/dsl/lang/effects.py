@@ -211,6 +211,8 @@ def _check_default(ctx: Context, spec: ParamSpec, place: Span) -> None:
 def _params_get(ctx: Context, call: CallSite) -> Value:
     found = bound(ctx, call, "params.get", parse_args("key:S, default:P=None"))
     name = _text(ctx, found, "key")
+    if not name:
+        raise ctx.refuse("param_name", call.span)
     value, place = found["default"]
     if value is not None and not ctx.is_const(value):
         raise ctx.refuse("constant_number", place, name="default")

@@ -197,6 +197,8 @@ def _namespace_item(ctx: Context, value: Namespace, index: Value, node: n.Index)
     if value.name in {"data", "input"}:
         return data_column(ctx, column_name(ctx, key, node.key.span), node.span)
     if value.name == "params":
+        if not key:
+            raise ctx.refuse("param_name", node.key.span)
         ctx.params.need(key, implicit=False)
         return Ref(ctx.parameter(key))
     raise ctx.refuse("no_subscript", node.span, name=value.name)
