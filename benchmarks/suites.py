@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from benchmarks import auth, iam, startup, units, web
+from benchmarks import auth, dsl, iam, startup, units, web
 from benchmarks.chart import Figure
 
 Measured = Mapping[str, Mapping[str, float]]
@@ -43,6 +43,14 @@ def _identity(measured: Measured) -> list[Figure]:
     ]
 
 
+def _dsl(measured: Measured) -> list[Figure]:
+    engine = measured["engine"]
+    return [
+        Figure(name.replace("_", " "), engine[name], abs(limit), "", at_least=limit < 0)
+        for name, limit in dsl.LIMITS.items()
+    ]
+
+
 SUITES = {
     "foundation": Suite(
         "What the chassis costs",
@@ -56,4 +64,5 @@ SUITES = {
         _foundation,
     ),
     "identity": Suite("What it costs to know the caller", {"proofs": auth.measure, "iam": iam.measure}, _identity),
+    "dsl": Suite("What the strategy engine costs", {"engine": dsl.measure}, _dsl),
 }

@@ -11,6 +11,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "auth": ("joserfc", "argon2", "httpx", "starlette", "jinja2", "aiosmtplib", "email_validator"),
     "database": ("pymongo", "beanie", "redis", "duckdb", "orjson", "msgpack"),
     "dsl": ("numpy", "talib", "pandas", "msgpack"),
+    "charts": ("matplotlib",),
     "grpc": ("grpc", "grpc_health", "grpc_reflection", "grpc_status"),
     "clients": ("grpc", "grpc_status"),
     "tasks": ("celery",),
