@@ -13,6 +13,7 @@ __all__ = ["COMMANDS", "PROTO_COMMANDS", "main", "proto_main"]
 EXIT_USAGE = 2
 
 COMMANDS: Mapping[str, str] = {
+    "dsl": "Check, run and explain strategies.",
     "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",
     "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
 }

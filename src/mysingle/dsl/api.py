@@ -185,6 +185,10 @@ class Program:
         chosen = RunOptions(**{"warmup": "off", **options})
         return _guarded(lambda: replay(self._runner(data, params), data, params, chosen, count, seed))
 
+    def trace(self, data: Any, params: Mapping[str, Any] | None = None) -> list[tuple[str, int, Any]]:
+        """Return name, line and all values of every variable."""
+        return _guarded(lambda: self._runner(data, params).trace(data, params))
+
     def sweep(
         self, data: Any, space: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]], metric: Any = "sharpe",
         top: int = 20, **options: Any,
@@ -264,7 +268,7 @@ def compile(  # noqa: A001  # the name that the language's users know
         raise ValueError(f"profile is one of {PROFILES}, mode is one of {MODES}")
     if not isinstance(source, str):
         raise TypeError(f"source is a str, not {type(source).__name__}")
-    names = tuple(columns or ())
+    names = tuple(columns) if columns is not None else ()  # a pandas Index has no truth value
     found = _guarded(lambda: _apart(lambda: compile_source(source, profile=profile, mode=mode, columns=names)))
     return Program(found.program, found.warnings, found.metadata)
 

@@ -86,7 +86,7 @@ class Diagnostic:
     @property
     def doc(self) -> str:
         """The page that explains the code."""
-        return f"docs/reference/dsl-errors.md#{self.code.value.lower()}"
+        return f"docs/reference/dsl/errors.md#{self.code.value.lower()}"
 
     def __str__(self) -> str:
         place = f" at line {self.line}, column {self.column}" if self.line else ""

@@ -101,10 +101,10 @@ class Runner:
         budget = Budget(chosen.tier.gas - cost.gas, chosen.limits, chosen.cancel)
         return _Run(self, ready, frame, budget, chosen).finish()
 
-    def explain(
-        self, data: Any, bar: int, params: Mapping[str, Any] | None = None, options: RunOptions | None = None
+    def trace(
+        self, data: Any, params: Mapping[str, Any] | None = None, options: RunOptions | None = None
     ) -> list[tuple[str, int, Any]]:
-        """Give name, line and value of every variable at one bar; negative bars count from the end."""
+        """Give name, line and value of every variable: an array with one value a bar, or a number."""
         chosen = options or RunOptions()
         bound = bind(self.program, params, is_lenient=chosen.is_lenient)
         frame = self.read(data)
@@ -113,13 +113,16 @@ class Runner:
         code = VectorCode(make_plan(self.program, bound, roots, chosen.meta), roots)
         broker = _make_broker(chosen.broker)
         run = VectorRun(code, frame, Budget(None, chosen.limits, chosen.cancel), lambda run: run_region(run, broker))
-        found = []
-        for item in self.program.names:
-            value = run.advance(item.node)
-            if isinstance(value, np.ndarray):
-                value = value[bar].item() if value.size == frame.size else None
-            found.append((item.name, item.line, value))
-        return found
+        values = [(item.name, item.line, run.advance(item.node)) for item in self.program.names]
+        return [(name, line, value.copy() if isinstance(value, np.ndarray) else value) for name, line, value in values]
+
+    def explain(
+        self, data: Any, bar: int, params: Mapping[str, Any] | None = None, options: RunOptions | None = None
+    ) -> list[tuple[str, int, Any]]:
+        """Give name, line and value of every variable at one bar; negative bars count from the end."""
+        frame = read_frame(data, self._columns(data))
+        found = self.trace(data, params, options)
+        return [(name, line, _at_bar(value, bar, frame.size)) for name, line, value in found]
 
     def stream(
         self,
@@ -183,6 +186,12 @@ class _Ready:
         if self._cost is None or self._cost[0] != bars:
             self._cost = bars, cost_of(self._program, bars, self._bound)
         return self._cost[1]
+
+
+def _at_bar(value: Any, bar: int, size: int) -> Any:
+    if not isinstance(value, np.ndarray):
+        return value
+    return value[bar].item() if value.size == size else None
 
 
 def _make_broker(chosen: BrokerSettings | Mapping[str, float] | None) -> Broker:
