@@ -213,9 +213,9 @@ def _draw(
     arguments: argparse.Namespace, name: str, data: Any, result: Any, performance: Any, trace: Any
 ) -> None:  # fmt: skip
     from mysingle.dsl import DSLDataError
-    from mysingle.dsl.workbench.chart import build_chart, clip
+    from mysingle.dsl.workbench.chart import build_chart
 
-    chart = build_chart(name, *clip(data, arguments.last or len(data), result, performance, trace))
+    chart = build_chart(name, data, result, performance, trace, arguments.last)
     if arguments.chart.suffix == ".png":
         from mysingle.dsl.workbench.chart_png import write_png as write
     else:

@@ -13,7 +13,7 @@ from mysingle.dsl.engine.performance import Performance
 from mysingle.dsl.engine.result import PlotRow, Result
 from mysingle.dsl.kernels.floats import Array
 
-__all__ = ["Chart", "Line", "Marker", "Panel", "Span", "build_chart", "clip"]
+__all__ = ["Chart", "Line", "Marker", "Panel", "Span", "build_chart"]
 
 PRICE: Final = "#1f2937"
 PALETTE: Final = ("#2563eb", "#ea7317", "#7c3aed", "#0d9488", "#be185d", "#a16207", "#0891b2", "#4d7c0f")
@@ -101,42 +101,39 @@ class Chart:
 
 
 def build_chart(
-    title: str, data: pd.DataFrame, result: Result, account: Performance | None, trace: Sequence[tuple[str, int, Any]]
-) -> Chart:
-    """Arrange price, the strategy's plots (its variables when it plots nothing), decisions and the account."""
-    price = _price_panel(data)
-    others = _place(price, _curves(result, trace, len(data)))
-    panels = [price, *others, *(_account_panels(data, account) if account else ())]
+    title: str, data: pd.DataFrame, result: Result, account: Performance | None,
+    trace: Sequence[tuple[str, int, Any]], last: int | None = None,
+) -> Chart:  # fmt: skip
+    """
+    Arrange price, the strategy's plots (its variables when it plots nothing), decisions and the account.
+
+    Args:
+        title: what stands above the picture.
+        data: the bars of the run.
+        result: what the run gave back.
+        account: what following it would have brought, None for an indicator.
+        trace: name, line and values of the variables.
+        last: show only so many of the last bars; the account is that of the whole run.
+    """
+    first = max(len(data) - last, 0) if last else 0
+    shown = data.iloc[first:]
+    price = _price_panel(shown)
+    others = _place(price, [_tail(line, first) for line in _curves(result, trace, len(data))])
+    panels = [price, *others, *(_account_panels(shown, account.equity[first:]) if account else ())]
     return Chart(
         title=title,
-        subtitle=_subtitle(data, account),
-        labels=_labels(data.index),
-        ticks=_ticks(data.index),
+        subtitle=_subtitle(shown, account, is_part=first > 0),
+        labels=_labels(shown.index),
+        ticks=_ticks(shown.index),
         panels=tuple(panels),
-        markers=_markers(data, account),
-        spans=_spans(account.position) if account else (),
-        warm_up=int(min(result.metadata.get("warmup", 0), len(data))),
+        markers=_markers(data, account, first),
+        spans=_spans(account.position[first:]) if account else (),
+        warm_up=int(min(max(result.metadata.get("warmup", 0) - first, 0), len(shown))),
     )
 
 
-def clip(data: pd.DataFrame, last: int, result: Result, account: Performance | None, trace: Any) -> tuple[Any, ...]:
-    """Keep the last bars of everything that a chart shows."""
-    first = max(len(data) - last, 0)
-    if not first:
-        return data, result, account, trace
-    plots = tuple(plot._replace(values=_tail(plot.values, first)) for plot in result.plots)
-    left = {**result.metadata, "warmup": max(result.metadata.get("warmup", 0) - first, 0)}
-    shorter = Result(result=result.result, plots=plots, metadata=left)
-    if account is not None:
-        account = Performance(
-            basis=account.basis, equity=account.equity[first:], position=account.position[first:],
-            trades=account.trades, figures=account.figures,
-        )  # fmt: skip
-    return data.iloc[first:], shorter, account, [(name, line, _tail(values, first)) for name, line, values in trace]
-
-
-def _tail(values: Any, first: int) -> Any:
-    return values[first:] if hasattr(values, "__len__") else values
+def _tail(line: Line, first: int) -> Line:
+    return line._replace(values=line.values[first:])
 
 
 def _price_panel(data: pd.DataFrame) -> Panel:
@@ -198,9 +195,8 @@ def _fits(panel: Panel, line: Line) -> bool:
     return shared > 0.3 * max(mine_high - mine_low, 1e-300) and (mine_high - mine_low) > 0.05 * (high - low)
 
 
-def _account_panels(data: pd.DataFrame, account: Performance) -> list[Panel]:
-    start = account.equity[0] if account.equity.size and account.equity[0] else 1.0
-    curve = account.equity / start
+def _account_panels(data: pd.DataFrame, equity: Array) -> list[Panel]:
+    curve = equity / (equity[0] or 1.0)
     market = _floats(data["close"]) / float(data["close"].iloc[0])
     peak = np.maximum.accumulate(curve)
     returns = [
@@ -214,15 +210,15 @@ def _account_panels(data: pd.DataFrame, account: Performance) -> list[Panel]:
     ]
 
 
-def _markers(data: pd.DataFrame, account: Performance | None) -> tuple[Marker, ...]:
+def _markers(data: pd.DataFrame, account: Performance | None, first: int) -> tuple[Marker, ...]:
     if account is None:
         return ()
     before = np.concatenate(([0.0], account.position[:-1]))
     close = _floats(data["close"])
     return tuple(
-        Marker(int(bar), float(close[bar]), 1 if account.position[bar] > before[bar] else -1)
+        Marker(int(bar) - first, float(close[bar]), 1 if account.position[bar] > before[bar] else -1)
         for bar in np.flatnonzero(np.sign(account.position) != np.sign(before))
-        if np.isfinite(close[bar])
+        if bar >= first and np.isfinite(close[bar])
     )
 
 
@@ -236,11 +232,12 @@ def _spans(position: Array) -> tuple[Span, ...]:
     )  # fmt: skip
 
 
-def _subtitle(data: pd.DataFrame, account: Performance | None) -> str:
+def _subtitle(data: pd.DataFrame, account: Performance | None, *, is_part: bool) -> str:
     labels = _labels(data.index[[0, -1]])
     parts = [f"{len(data):,} bars", f"{labels[0]} to {labels[1]}"]
     if account is not None:
         figures = account.figures
+        parts += ["whole run:"] if is_part else []
         parts += [
             f"return {figures['total_return']:+.1%}",
             f"drawdown {figures['max_drawdown']:.1%}",

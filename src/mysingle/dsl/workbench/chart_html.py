@@ -32,8 +32,8 @@ text{{font-size:11px;fill:#374151}} #readout{{min-height:20px;font-variant-numer
 const d=JSON.parse(document.getElementById("data").textContent),s=document.querySelector("svg"),
 c=document.getElementById("cursor"),r=document.getElementById("readout");
 s.addEventListener("mousemove",e=>{{const b=s.getBoundingClientRect(),x=(e.clientX-b.left)/b.width*d.width;
-const k=Math.max(0,Math.min(d.bars.length-1,Math.round(x/d.plot*(d.bars.length-1))));
-const at=k/(d.bars.length-1||1)*d.plot;c.setAttribute("x1",at);c.setAttribute("x2",at);c.style.display="";
+const n=d.bars.length,k=Math.max(0,Math.min(n-1,Math.floor(x/d.plot*n))),at=(k+0.5)/n*d.plot;
+c.setAttribute("x1",at);c.setAttribute("x2",at);c.style.display="";
 r.textContent="";const add=(t,g)=>{{const n=document.createElement("span");n.textContent=t;n.style.color=g;
 r.append(n)}};add(d.bars[k],"#1f2937");
 for(const l of d.lines)if(l.values[k]!==null)add(l.name+" "+l.values[k],l.color)}});
@@ -84,10 +84,10 @@ class _Scale:
 
     def __init__(self, panel: Panel, size: int, top: float, height: float) -> None:
         self.low, self.high = panel.range
-        self.top, self.height, self.step = top, height, (_WIDTH - _RIGHT) / max(size - 1, 1)
+        self.top, self.height, self.step = top, height, (_WIDTH - _RIGHT) / size
 
     def x(self, bar: float) -> float:
-        return bar * self.step
+        return (bar + 0.5) * self.step
 
     def y(self, value: float) -> float:
         return self.top + (self.high - value) / (self.high - self.low) * self.height
@@ -126,9 +126,9 @@ def _background(chart: Chart, scale: _Scale) -> Iterator[str]:
 
 
 def _grid(panel: Panel, scale: _Scale) -> Iterator[str]:
-    for value in _levels(scale.low, scale.high, max(int(scale.height / 45), 2)):
+    for value in _levels(scale.low, scale.high, max(int(scale.height / 30), 3)):
         y = scale.y(value)
-        text = f"{value:,.0f} %" if panel.is_percent else f"{value:,.6g}"
+        text = f"{round(value, 6) + 0.0:,g} %" if panel.is_percent else f"{value:,.6g}"
         yield f'<line x1="0" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e5e7eb"/>'
         yield f'<text x="{_WIDTH - _RIGHT + 6}" y="{y + 4:.1f}">{text}</text>'
 

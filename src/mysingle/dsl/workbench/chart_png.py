@@ -52,7 +52,7 @@ def _draw_panel(axis: Any, panel: Panel, size: int) -> None:
     axis.tick_params(labelsize=8, colors=_TEXT, length=0)
     axis.yaxis.tick_right()
     if panel.is_percent:
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f} %"))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{round(value, 6) + 0.0:,g} %"))
     else:
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
     for side in ("top", "left", "bottom"):

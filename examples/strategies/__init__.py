@@ -1,0 +1,1 @@
+"""Ten strategies, and the daily series that they run over."""
