@@ -15,7 +15,7 @@ OWNERS = {
     "numpy": ["dsl.engine", "dsl.kernels", "dsl.sandbox", "dsl.workbench"],
     "pandas": ["dsl.engine", "dsl.kernels", "dsl.workbench"],
     "matplotlib": ["dsl.workbench.chart_png"],
-    "talib": ["dsl.engine", "dsl.kernels"],
+    "talib": ["dsl.kernels", "dsl.workbench.reference"],
     "numba": ["dsl.engine"],
     "redis": ["database"],
     "pymongo": ["database", "auth.iam._documents", "auth.iam._repository"],

@@ -269,10 +269,11 @@ class Expressions:
 
 
 def _is_ours(node: ast.Attribute) -> bool:
-    """Tell two names of our own namespaces that pandas uses otherwise: `param.str`, `indicator.x.apply`."""
+    """Tell names of our own namespaces that pandas and numpy use otherwise: `param.str`, `indicator.ma`, `x.apply`."""
     owner = node.value
-    if node.attr == "str":
-        return isinstance(owner, ast.Name) and owner.id == "param"
+    ours = {"str": "param", "ma": "indicator"}.get(node.attr)
+    if ours is not None:
+        return isinstance(owner, ast.Name) and owner.id == ours
     inner = owner.value if isinstance(owner, ast.Attribute) else None
     return node.attr == "apply" and isinstance(inner, ast.Name) and inner.id == "indicator"
 
