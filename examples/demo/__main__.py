@@ -3,6 +3,7 @@
 import sys
 import webbrowser
 
+from examples.demo.authors import write_strategies
 from examples.demo.chapters import attack, sign_up, use_sessions, use_strategies
 from examples.demo.terminal import bold, dim, green, red
 from examples.demo.tour import Tour
@@ -18,6 +19,8 @@ def walk(world: World) -> int:
     alice, bob = sign_up(tour, world, "Alice"), sign_up(tour, world, "Bob")
     tour.chapter("They use a service behind the gateway")
     use_strategies(tour, world, alice, bob)
+    tour.chapter("Alice writes strategies")
+    write_strategies(tour, world, alice.headers)
     tour.chapter("A session is renewed, and ended")
     use_sessions(tour, world, alice)
     tour.chapter("Three attacks")

@@ -4,6 +4,7 @@ import secrets
 import time
 from typing import NamedTuple
 
+from examples.demo.authors import GOOD
 from examples.demo.caller import Answer, Caller
 from examples.demo.tour import Tour, bearer
 from examples.demo.world import World
@@ -11,7 +12,7 @@ from examples.demo.world import World
 from mysingle.auth import AuthenticatedUser
 from mysingle.auth.signing import sign_identity
 
-MOMENTUM = {"name": "Momentum", "symbol": "SPY", "interval": "1d", "parameters": {"fast": 20, "slow": 100}}
+MOMENTUM = {"name": "Momentum", "symbol": "SPY", "source": GOOD, "parameters": {"fast": 20, "slow": 100}}
 HITS = 'mysingle_cache_requests_total{cache="strategy",result="hit"}'
 NOWHERE = "0" * 24
 REVOCATION_SECONDS = 1.1

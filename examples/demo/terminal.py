@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 IS_COLOURFUL = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
@@ -50,3 +51,13 @@ def row(step: str, request: str, status: int, expected: int, seconds: float, not
     print(
         f"  {step:<38} {dim(f'{request:<28}')} {mark}  {dim(f'{seconds * 1000:6.1f} ms')}  {note}".rstrip(), flush=True
     )
+
+
+def finding(line: str, item: dict[str, Any]) -> None:
+    """Show one finding of the compiler below its line; `item` is from the problem document."""
+    width = item["end_column"] - item["column"] if item["end_line"] == item["line"] else 1
+    print(f"    {red(item['code'])} {item['message']}")
+    print(f"    {item['line']:>4} | {line}")
+    print(f"         | {' ' * (item['column'] - 1)}{red('^' * max(width, 1))}")
+    if item["hint"]:
+        print(dim(f"         = {item['hint']}"))

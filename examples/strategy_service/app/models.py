@@ -11,6 +11,7 @@ Name = Annotated[str, Field(min_length=1, max_length=80)]
 Symbol = Annotated[str, Field(pattern=r"^[A-Z0-9.-]{1,15}$")]
 Interval = Literal["1m", "5m", "1h", "1d"]
 Status = Literal["draft", "running"]
+Source = Annotated[str, Field(min_length=1, max_length=32_768)]
 
 
 class Strategy(BaseTimeDocWithUserId):
@@ -20,6 +21,7 @@ class Strategy(BaseTimeDocWithUserId):
     symbol: Symbol
     interval: Interval = "1d"
     status: Status = "draft"
+    source: Source
     parameters: dict[str, float] = Field(default_factory=dict)
 
     class Settings:
@@ -33,6 +35,7 @@ class StrategyIn(BaseModel, extra="forbid"):
     name: Name
     symbol: Symbol
     interval: Interval = "1d"
+    source: Source
     parameters: dict[str, float] = Field(default_factory=dict)
 
 
@@ -44,6 +47,7 @@ class StrategyOut(BaseResponseSchema):
     symbol: str
     interval: Interval
     status: Status
+    source: str
     parameters: dict[str, float]
     created_at: datetime
     updated_at: datetime

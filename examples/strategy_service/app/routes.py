@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from app.models import Strategy, StrategyIn, StrategyOut, StrategyPage
+from app.programs import Programs
 from mysingle.auth import get_current_active_verified_user
 from mysingle.core import get_logger
 from mysingle.core.config import settings
@@ -15,21 +16,25 @@ from mysingle.database import JsonCodec, create_service_cache
 
 router = APIRouter(prefix="/strategies", tags=["strategies"])
 cache = create_service_cache("strategy", settings.REDIS_DB_STRATEGY, codec=JsonCodec(model=StrategyOut))
+programs = Programs()
 log = get_logger(__name__)
 
 
 class Started(BaseModel):
-    """The answer of the internal start route."""
+    """The answer of the internal start route; the program needs `warm_up` bars before its first decision."""
 
     id: str
     status: str
+    warm_up: int
 
 
 @router.post("", status_code=201)
 async def create_strategy(body: StrategyIn, request: Request) -> StrategyOut:
-    """Create a strategy of the caller."""
+    """Create a strategy of the caller; a source that does not compile is a 422 with everything that is wrong."""
     user = get_current_active_verified_user(request)
+    program = await programs.compile(body.source)
     strategy = await Strategy(user_id=user.id, **body.model_dump()).insert()
+    await programs.keep(str(strategy.id), program)
     log.info("strategy.created", strategy_id=str(strategy.id))
     return StrategyOut.model_validate(strategy)
 
@@ -67,7 +72,9 @@ async def update_strategy(strategy_id: str, body: StrategyIn, request: Request) 
     """Replace what a user may change."""
     user = get_current_active_verified_user(request)
     strategy = await Strategy.require_owned(strategy_id, user)
+    program = await programs.compile(body.source)
     await strategy.set(body.model_dump())
+    await programs.keep(strategy_id, program)
     await cache.delete(strategy_id)
     return StrategyOut.model_validate(strategy)
 
@@ -79,6 +86,7 @@ async def delete_strategy(strategy_id: str, request: Request) -> Response:
     if not await Strategy.delete_owned(strategy_id, user):
         raise NotFoundError("Strategy not found")
     await cache.delete(strategy_id)
+    await programs.forget(strategy_id)
     return Response(status_code=204)
 
 
@@ -87,7 +95,8 @@ async def start_strategy(strategy_id: str, request: Request) -> Started:
     """Start a strategy (internal: the gateway does not route it)."""
     user = get_current_active_verified_user(request)
     strategy = await Strategy.require_owned(strategy_id, user)
+    program = await programs.load(strategy_id, strategy.source)
     await strategy.set({"status": "running"})
     await cache.delete(strategy_id)
     log.info("strategy.started", strategy_id=strategy_id)
-    return Started(id=strategy_id, status=strategy.status)
+    return Started(id=strategy_id, status=strategy.status, warm_up=int(program.warmup().first_valid))

@@ -31,7 +31,8 @@ async def client_of(stack: EmbeddedStack) -> AsyncIterator[Callable[[str], httpx
 
     async with app.router.lifespan_context(app):
         await Strategy.find_all().delete()
-        await (await get_redis_client(db=8)).flushdb()
+        for db in (4, 8):
+            await (await get_redis_client(db=db)).flushdb()
 
         def client(user_id: str) -> httpx.AsyncClient:
             headers = {"X-User-Id": user_id} if user_id else {}

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -5,7 +6,17 @@ from httpx import AsyncClient
 
 from mysingle.database import get_redis_client
 
-MOMENTUM = {"name": "Momentum", "symbol": "SPY", "interval": "1d", "parameters": {"fast": 20, "slow": 100}}
+SOURCE = """fast = param.int(20, min=2, max=100)
+slow = param.int(100, min=10, max=400)
+result = EMA(close, fast) > SMA(close, slow)
+"""
+MOMENTUM = {
+    "name": "Momentum",
+    "symbol": "SPY",
+    "interval": "1d",
+    "source": SOURCE,
+    "parameters": {"fast": 20, "slow": 100},
+}
 NOWHERE = "/strategies/000000000000000000000000"
 
 
@@ -117,6 +128,8 @@ async def test_nobody_is_refused(nobody: AsyncClient, method: str, path: str) ->
         ({"parameters": {"fast": "quick"}}, "body.parameters.fast"),
         ({"user_id": "b0b000000000000000000002"}, "body.user_id"),
         ({"status": "running"}, "body.status"),
+        ({"source": ""}, "body.source"),
+        ({"source": "#" * 32_769}, "body.source"),
     ],
 )
 async def test_invalid_bodies(alice: AsyncClient, changes: dict[str, Any], field: str) -> None:
@@ -142,3 +155,71 @@ async def test_ids_that_are_none(alice: AsyncClient, strategy_id: str) -> None:
 async def test_operations(nobody: AsyncClient) -> None:
     """The platform finds its three operations without a login."""
     assert [(await nobody.get(path)).status_code for path in ("/health", "/ready", "/metrics")] == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "places"),
+    [
+        ("x = EMA(close, windw=3)\nresult = clos > x", "DSL_002", [("DSL-002", 1, 16), ("DSL-002", 2, 10)]),
+        ("x = 1\nresult = close.shift(-1) > close", "DSL_010", [("DSL-010", 2, 22)]),
+        ("import os\nresult = close > open", "DSL_003", [("DSL-003", 1, 1)]),
+        ("result = SMA(close, 1000000000) > close", "DSL_005", [("DSL-005", 1, 21)]),
+    ],
+)
+async def test_sources_that_are_refused(alice: AsyncClient, source: str, code: str, places: list[object]) -> None:
+    """A source that does not compile is a 422 problem with every finding at its place, and nothing is stored."""
+    answers = [await alice.post("/strategies", json=MOMENTUM | {"source": source})]
+    created = await _create(alice)
+    answers.append(await alice.put(f"/strategies/{created['id']}", json=MOMENTUM | {"source": source}))
+
+    for answer in answers:
+        found = [(item["code"], item["line"], item["column"]) for item in answer.json()["diagnostics"]]
+        assert (answer.status_code, answer.json()["code"], found) == (422, code, places)
+    assert [item["source"] for item in (await alice.get("/strategies")).json()["items"]] == [SOURCE]
+
+
+async def test_programs_are_cached(alice: AsyncClient) -> None:
+    """A saved strategy leaves its program in Redis database 4, by its id and by its source, as long as agreed."""
+    created = await _create(alice, source="result = close > 1234.5")
+    redis = await get_redis_client(db=4)
+    keys = sorted(await redis.keys("*"))
+    lives = [await redis.ttl(key) for key in keys]
+
+    assert keys == [f"dsl:bytecode:{created['id']}", keys[1]]
+    assert re.fullmatch("dsl:warmed:[0-9a-f]{64}", keys[1])
+    assert 3500 < lives[0] <= 3600
+    assert 86_300 < lives[1] <= 86_400
+    await alice.delete(f"/strategies/{created['id']}")
+    assert await redis.keys("*") == keys[1:]
+
+
+@pytest.mark.parametrize("planted", [b"", b"MSB1MSLB", b"MSB1\x80\x04K\x01.", b"rubbish"])
+async def test_what_somebody_else_wrote_is_not_run(
+    alice: AsyncClient, planted: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that does not verify is compiled again from the source, and replaced."""
+    from app import programs, routes
+
+    created = await _create(alice)
+    key = f"dsl:bytecode:{created['id']}"
+    redis = await get_redis_client(db=4)
+    await redis.set(key, planted)
+    monkeypatch.setattr(routes, "programs", programs.Programs())  # as in another process, which remembers nothing
+    started = await alice.post(f"/strategies/{created['id']}/start")
+
+    assert (started.status_code, started.json()["warm_up"]) == (200, 99)
+    assert await redis.strlen(key) > 100
+
+
+async def test_a_program_of_another_strategy_is_not_run(alice: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two valid programs cannot be swapped: the source of the strategy decides."""
+    from app import programs, routes
+
+    first = await _create(alice)
+    second = await _create(alice, source="result = close > close[5]")
+    redis = await get_redis_client(db=4)
+    await redis.copy(f"dsl:bytecode:{second['id']}", f"dsl:bytecode:{first['id']}", replace=True)
+    monkeypatch.setattr(routes, "programs", programs.Programs())
+
+    assert (await alice.post(f"/strategies/{first['id']}/start")).json()["warm_up"] == 99
+    assert (await alice.post(f"/strategies/{second['id']}/start")).json()["warm_up"] == 5

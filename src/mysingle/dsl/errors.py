@@ -1,7 +1,7 @@
 """What goes wrong in a strategy: the codes DSL-001 to DSL-012, the diagnostic of one place, the exception family."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -88,6 +88,22 @@ class Diagnostic:
         """The page that explains the code."""
         return f"docs/reference/dsl/errors.md#{self.code.value.lower()}"
 
+    def document(self) -> dict[str, Any]:
+        """Return the finding as JSON has it; the source itself is left out, the author has it."""
+        return {
+            "code": self.code.value,
+            "severity": self.severity.value,
+            "message": self.message,
+            "message_ko": self.message_ko,
+            "line": self.line,
+            "column": self.column,
+            "end_line": self.end_line,
+            "end_column": self.end_column,
+            "hint": self.hint,
+            "fixits": [asdict(fix) for fix in self.fixits],
+            "doc": self.doc,
+        }
+
     def __str__(self) -> str:
         place = f" at line {self.line}, column {self.column}" if self.line else ""
         return f"[{self.code.value}] {self.message}{place}"
@@ -102,7 +118,7 @@ class DSLError(MySingleError):
         code: one of `DSLCode`; the class's own when not given.
         line: 1-based line in the source, None when there is no place.
         column: 1-based column in code points.
-        diagnostics: everything the compiler found, the first error first.
+        diagnostics: everything the compiler found, the first error first; HTTP answers have them as `diagnostics`.
     """
 
     dsl_code: ClassVar[DSLCode] = DSLCode.RUNTIME
@@ -118,7 +134,8 @@ class DSLError(MySingleError):
         diagnostics: Sequence[Diagnostic] = (),
     ) -> None:
         number = str(code or self.dsl_code.value)
-        super().__init__(message, reason=number.replace("-", "_"), status=self.http_status)
+        found = {"diagnostics": [item.document() for item in diagnostics]} if diagnostics else None
+        super().__init__(message, reason=number.replace("-", "_"), status=self.http_status, extensions=found)
         self.code = number  # type: ignore[assignment]  # hosts match on "DSL-00x"; `status` already decides HTTP
         self.line = line
         self.column = column

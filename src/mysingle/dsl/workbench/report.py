@@ -60,27 +60,7 @@ def _finding(item: Diagnostic, language: str, paint: Paint) -> Iterator[str]:
 def findings_document(name: str, found: Sequence[Diagnostic]) -> dict[str, Any]:
     """Return the findings as data."""
     is_ok = all(item.severity is not Severity.ERROR for item in found)
-    return {"file": name, "ok": is_ok, "diagnostics": [diagnostic_document(item) for item in found]}
-
-
-def diagnostic_document(item: Diagnostic) -> dict[str, Any]:
-    """Return one finding as data."""
-    return {
-        "code": item.code.value,
-        "severity": item.severity.value,
-        "message": item.message,
-        "message_ko": item.message_ko,
-        "line": item.line,
-        "column": item.column,
-        "end_line": item.end_line,
-        "end_column": item.end_column,
-        "hint": item.hint,
-        "fixits": [
-            {"line": fix.line, "column": fix.column, "end_column": fix.end_column, "text": fix.text}
-            for fix in item.fixits
-        ],
-        "doc": item.doc,
-    }
+    return {"file": name, "ok": is_ok, "diagnostics": [item.document() for item in found]}
 
 
 # what a program means
