@@ -80,7 +80,7 @@ def _csv(path: Path, content: bytes) -> pd.DataFrame:
         raise DSLDataError(f"{path}: the file is neither Parquet nor text in UTF-8") from error
     if "\0" in text:
         raise DSLDataError(f"{path}: the file is neither Parquet nor text: it has binary zeros")
-    header = next(csv.reader(text.splitlines()[:1]))
+    header = _header(text)
     if len(header) < 2:
         raise DSLDataError(
             f"{path}: line 1 must name the columns, separated by commas: time,open,high,low,close,volume"
@@ -102,6 +102,13 @@ def _csv(path: Path, content: bytes) -> pd.DataFrame:
             else "rows have more values than line 1 has names"
         )
         raise DSLDataError(f"{path}: {where}") from error
+
+
+def _header(text: str) -> list[str]:
+    try:
+        return next(csv.reader(io.StringIO(text, newline="")), [])
+    except csv.Error:
+        return []
 
 
 def _is_number(text: str) -> bool:
@@ -143,9 +150,11 @@ def _times(path: Path, name: str, column: Any) -> pd.DatetimeIndex:
         if pd.api.types.is_numeric_dtype(column.dtype):
             unit = "ms" if float(column.abs().max()) >= _MILLISECONDS_FROM else "s"
             return pd.DatetimeIndex(pd.to_datetime(column, unit=unit))
-        return pd.DatetimeIndex(pd.to_datetime(column))
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            return pd.DatetimeIndex(column)
+        return pd.DatetimeIndex(pd.to_datetime(column.astype(str), format="ISO8601"))
     except (ValueError, TypeError, OverflowError) as error:
-        known = pd.to_datetime(column, errors="coerce", utc=True)
+        known = pd.to_datetime(column.astype(str), format="ISO8601", errors="coerce", utc=True)
         at = _first(known.isna()) if known.isna().any() else 0
         raise DSLDataError(f"{path}: line {at + 2}: {name} {column.iloc[at]!r} is no time, write 2024-01-31") from error
 
