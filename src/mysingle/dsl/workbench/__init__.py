@@ -1,3 +1,3 @@
 """What people see of the language: data files, tables, charts and the pages of the reference."""
 
-__all__: list[str] = []
+__all__ = []

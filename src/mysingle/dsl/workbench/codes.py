@@ -125,7 +125,7 @@ def _overview() -> Iterator[str]:
 
 
 def _exceptions(code: DSLCode) -> list[str]:
-    found = [getattr(errors, name) for name in errors.__all__]
+    found = [vars(errors)[name] for name in errors.__all__]
     return [kind.__name__ for kind in found if isinstance(kind, type) and _is_of(kind, code)]
 
 

@@ -7,7 +7,7 @@ The generated pages of the reference: every function of the op table, every code
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -205,13 +205,13 @@ def _limits_section() -> Iterator[str]:
     yield "They are the same on every machine; a message about one names it, its value and the actual number.\n"
     yield "| Limit | Value |"
     yield "| --- | --- |"
-    for item in fields(LIMITS):
-        yield f"| {item.name.replace('_', ' ')} | {getattr(LIMITS, item.name):,} |"
+    for name, value in asdict(LIMITS).items():
+        yield f"| {name.replace('_', ' ')} | {value:,} |"
     yield "\nWhat one run may use, by tier:\n"
     yield "| Tier | Gas | Memory in MB |"
     yield "| --- | --- | --- |"
-    for name, tier in TIERS.items():
-        yield f"| {name.replace('_', ' ')} | {tier.gas:,} | {tier.memory_bytes // 1_048_576} |"
+    for title, tier in TIERS.items():
+        yield f"| {title.replace('_', ' ')} | {tier.gas:,} | {tier.memory_bytes // 1_048_576} |"
 
 
 if __name__ == "__main__":
