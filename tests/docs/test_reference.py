@@ -268,6 +268,28 @@ def test_commands(read_table: ReadTable) -> None:
     } == {plain(row["Option"]).removeprefix("--"): plain(row["Default"]) for row in rows}
 
 
+def test_dsl_options(read_table: ReadTable) -> None:
+    """The options of `mysingle dsl` stand in the page with the defaults of the code."""
+    parser = argparse.ArgumentParser(add_help=False)
+    importlib.import_module("mysingle.cli.dsl").add_arguments(parser)
+    words = {"check": ["check", "x"], "run": ["run", "x", "--data", "y"], "explain": ["explain", "x"]}
+    found = {
+        f"--{name.replace('_', '-')}": shown(value)
+        for given in words.values()
+        for name, value in vars(parser.parse_args(given)).items()
+        if name not in ("action", "file", "data", "params", "json", "allow_missing")
+    }
+    listed = {
+        option: plain(row["Default"])
+        for row in read_table("docs/reference/command-line.md", "mysingle dsl")
+        if "Option" in row
+        for option in plain(row["Option"]).split(", ")
+    }
+
+    assert listed.items() >= found.items()
+    assert set(listed) - set(found) == {"--data", "--params", "--json", "--allow-missing"}
+
+
 def test_factory_options(read_table: ReadTable) -> None:
     """The options of `create_service_config` stand in the guide in their order, with their defaults."""
     parameters = inspect.signature(create_service_config).parameters.values()

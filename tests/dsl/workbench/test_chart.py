@@ -106,9 +106,9 @@ def test_last_bars(chart: Callable[..., Chart]) -> None:
     assert part.warm_up == 0
 
 
-@pytest.mark.parametrize("shape", ["flat", "gaps", "prefix", "huge", "small"])
+@pytest.mark.parametrize("shape", ["flat", "gaps", "prefix", "huge", "small", "zeros"])
 def test_odd_data(chart: Callable[..., Chart], tmp_path: Path, shape: str) -> None:
-    """Flat, broken, tiny and huge prices can be drawn too."""
+    """Flat, broken, tiny, huge and absent prices can be drawn too."""
     drawn = chart(SIGNALS, 300, shape=shape)
     write_png(drawn, tmp_path / "a.png")
     write_html(drawn, tmp_path / "a.html")

@@ -29,6 +29,7 @@ _CANDLES: Final = 160
 _INDICATORS: Final = 6
 _PANELS: Final = 3
 _TICKS: Final = 11
+_LARGEST: Final = 1e300
 
 
 class Line(NamedTuple):
@@ -145,7 +146,9 @@ def _price_panel(data: pd.DataFrame) -> Panel:
 
 
 def _floats(values: Any) -> Array:
-    return np.asarray(values, dtype=np.float64)
+    """Give what can be drawn: a picture has no place for numbers near the end of the floats."""
+    found = np.asarray(values, dtype=np.float64)
+    return np.where(np.abs(found) < _LARGEST, found, np.nan)
 
 
 def _curves(result: Result, trace: Sequence[tuple[str, int, Any]], size: int) -> list[Line]:
@@ -197,7 +200,9 @@ def _fits(panel: Panel, line: Line) -> bool:
 
 def _account_panels(data: pd.DataFrame, equity: Array) -> list[Panel]:
     curve = equity / (equity[0] or 1.0)
-    market = _floats(data["close"]) / float(data["close"].iloc[0])
+    close = _floats(data["close"])
+    priced = close[np.isfinite(close) & (close != 0.0)]
+    market = close / (priced[0] if priced.size else 1.0)
     peak = np.maximum.accumulate(curve)
     returns = [
         Line("buy and hold", (market - 1.0) * 100.0, MUTED, width=1.0),
