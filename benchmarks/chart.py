@@ -30,7 +30,7 @@ def draw(title: str, figures: Sequence[Figure]) -> str:
     ]
     for index, figure in enumerate(figures):
         y = 48 + index * row
-        scale = width / (max(figure.value, figure.limit) * 1.15)
+        scale = width / ((max(figure.value, figure.limit) or 1.0) * 1.15)
         colour = "#2a7f62" if figure.is_kept else "#b5452c"
         sign = "at least" if figure.at_least else "at most"
         parts += [

@@ -46,7 +46,13 @@ def _identity(measured: Measured) -> list[Figure]:
 def _dsl(measured: Measured) -> list[Figure]:
     engine = measured["engine"]
     return [
-        Figure(name.replace("_", " "), engine[name], abs(limit), "", at_least=limit < 0)
+        Figure(
+            name.capitalize().replace("_over_", " / ").replace("_", " "),
+            engine[name],
+            abs(limit),
+            "",
+            at_least=limit < 0,
+        )
         for name, limit in dsl.LIMITS.items()
     ]
 
