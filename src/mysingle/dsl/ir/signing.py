@@ -32,7 +32,7 @@ class Keyring:
         keys: dict[str, bytes] = {}
         for part in filter(None, (item.strip() for item in text.split(","))):
             kid, separator, secret = part.partition(":")
-            if not separator or not 1 <= len(kid.encode()) <= 32 or len(secret) < 16:
+            if not separator or not kid.isascii() or not 1 <= len(kid) <= 32 or len(secret) < 16:
                 raise ValueError("DSL_SIGNING_KEYS is 'kid:secret,kid:secret' with secrets of at least 16 characters")
             keys[kid] = secret.encode()
         return cls(keys)

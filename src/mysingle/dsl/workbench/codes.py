@@ -63,7 +63,7 @@ CODES: Final[Mapping[DSLCode, CodePage]] = {
     DSLCode.CONTAINER: CodePage(
         "a stored program that cannot be believed",
         "The bytes of a compiled strategy were changed, are signed for another key, or come from another version.",
-        "The container was changed after it was signed, or is bound to another key",
+        "The container is not signed by a known key for this place: compile again",
         "Compile the source again; the source is the truth, the container a copy.",
         is_source=False,
     ),
