@@ -22,7 +22,7 @@ result = {'entry': crossover(quick, steady), 'exit': crossunder(quick, steady) |
 """
 PLOTS = """
 plot(SMA(close, 20), title="</svg><script>alert(1)</script>", color="red\\" onload=\\"x")
-plot(RSI(close, 14), title="$x_{1}$", style="dashed", linewidth=99)
+plot(RSI(close, 14), title="$\\frac\\x1b$ 상대강도", style="dashed", linewidth=99)
 hline(70, title="top", color="#abc")
 plot(close.shift(3), offset=-3, color="url(http://x.test)")
 result = close > open
@@ -42,7 +42,7 @@ def chart(bars: Callable[..., Any]) -> Callable[..., Chart]:
         data = pd.DataFrame(bars(size, shape), index=pd.date_range("2024-01-01", periods=size, freq="h"))
         program = dsl.compile(source)
         result = program.run(data)
-        return build_chart("A <chart>", data, result, measure(result, data), program.trace(data), last)
+        return build_chart("A <chart> $_{x", data, result, measure(result, data), program.trace(data), last)
 
     return make
 
@@ -71,7 +71,7 @@ def test_what_a_strategy_names_is_text(chart: Callable[..., Chart], tmp_path: Pa
     assert page.count("<script") == 2
     assert "onload" not in page
     assert "&lt;/svg&gt;&lt;script&gt;" in page
-    assert "A &lt;chart&gt;" in page
+    assert "A &lt;chart&gt; $_{x" in page
 
 
 def test_panels(chart: Callable[..., Chart]) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from mysingle.dsl.engine.performance import Performance
 from mysingle.dsl.engine.result import PlotRow, Result
 from mysingle.dsl.kernels.floats import Array
+from mysingle.dsl.workbench.paint import clean
 
 __all__ = ["Chart", "Line", "Marker", "Panel", "Span", "build_chart"]
 
@@ -122,7 +123,7 @@ def build_chart(
     others = _place(price, [_tail(line, first) for line in _curves(result, trace, len(data))])
     panels = [price, *others, *(_account_panels(shown, account.equity[first:]) if account else ())]
     return Chart(
-        title=title,
+        title=clean(title),
         subtitle=_subtitle(shown, account, is_part=first > 0),
         labels=_labels(shown.index),
         ticks=_ticks(shown.index),
@@ -153,7 +154,7 @@ def _floats(values: Any) -> Array:
 
 def _curves(result: Result, trace: Sequence[tuple[str, int, Any]], size: int) -> list[Line]:
     if result.plots:
-        drawn = [(plot.title or plot.name or f"plot {at}", plot) for at, plot in enumerate(result.plots, 1)]
+        drawn = [(clean(plot.title or plot.name or f"plot {at}"), plot) for at, plot in enumerate(result.plots, 1)]
         return [_plotted(name, plot, size, PALETTE[at % len(PALETTE)]) for at, (name, plot) in enumerate(drawn)]
     found = [
         (name, values) for name, _, values in trace

@@ -1,9 +1,11 @@
 """A chart as a picture, drawn by matplotlib."""
 
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from matplotlib import font_manager, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -15,15 +17,30 @@ __all__ = ["write_png"]
 
 _WIDTH, _UNIT, _DPI = 13.0, 1.55, 110
 _GRID, _TEXT = "#e5e7eb", "#374151"
+_FONTS: Final = (
+    "DejaVu Sans", "Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo", "Baekmuk",
+)  # fmt: skip
 
 
 def write_png(chart: Chart, path: Path) -> None:
     """
-    Draw a chart and write it as PNG.
+    Draw a chart and write it as PNG; texts of the strategy are drawn as they are, never read as formulas.
 
     Raises:
         OSError: the file cannot be written.
     """
+    with rc_context({"text.parse_math": False, "font.family": _fonts()}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a letter that no font has is drawn as a box
+        _draw(chart).savefig(path, format="png")
+
+
+def _fonts() -> list[str]:
+    """Choose the fonts that are there: letters that the first one has not come from the next."""
+    there = set(font_manager.get_font_names())
+    return [_FONTS[0], *(name for name in _FONTS[1:] if name in there)]
+
+
+def _draw(chart: Chart) -> Figure:
     weights = [panel.weight for panel in chart.panels]
     figure = Figure(figsize=(_WIDTH, 1.2 + _UNIT * sum(weights)), dpi=_DPI, facecolor="white")
     layout = ConstrainedLayoutEngine(h_pad=0.04, w_pad=0.08, hspace=0.0)
@@ -37,7 +54,7 @@ def write_png(chart: Chart, path: Path) -> None:
     axes[0].text(0.0, 1.0, chart.subtitle, transform=axes[0].transAxes, fontsize=9, color=_TEXT, va="bottom")
     axes[-1].set_xticks([at for at, _ in chart.ticks], [label for _, label in chart.ticks])
     axes[-1].set_xlim(-0.5, max(chart.size - 0.5, 0.5))
-    figure.savefig(path, format="png")
+    return figure
 
 
 def _draw_panel(axis: Any, panel: Panel, size: int) -> None:
@@ -65,12 +82,12 @@ def _draw_panel(axis: Any, panel: Panel, size: int) -> None:
 
 
 def _draw_line(axis: Any, line: Line, bars: Any) -> None:
-    label = line.name.replace("$", r"\$")
+    label = f"\u200b{line.name}" if line.name.startswith("_") else line.name  # or the legend would leave it out
     if line.style == "area":
         axis.fill_between(bars, line.values, 0.0, color=line.color, alpha=0.25, linewidth=0)
     dash = {"dashed": (0, (4, 2)), "level": (0, (2, 2))}.get(line.style, "solid")
     width = 0.9 if line.style == "level" else line.width
-    axis.plot(bars, line.values, color=line.color, linewidth=width, linestyle=dash, label=f"\u200b{label}")
+    axis.plot(bars, line.values, color=line.color, linewidth=width, linestyle=dash, label=label)
 
 
 def _draw_candles(axis: Any, panel: Panel, bars: Any) -> None:
