@@ -52,6 +52,13 @@ class ProcessMetrics:
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
+        self.database_seconds = Histogram(
+            "db_client_operation_duration_seconds",
+            "Duration of database commands.",
+            ("db_system_name", "db_operation_name", "db_collection_name", "error_type"),
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
         self.log_dropped = Counter(
             "mysingle_log_dropped", "Log records that did not fit into the writer's queue.", registry=registry
         )

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from mysingle.database._factories import create_grpc_cache, create_service_cache, create_user_cache
     from mysingle.database._redis import RedisClientManager, get_redis_client, get_redis_manager, reset_redis_manager
     from mysingle.database._redis_config import RedisConfig
+    from mysingle.database._ownership import every_user
+    from mysingle.database._pages import Page, paginate
+    from mysingle.database._repository import UserRepository
+    from mysingle.database._unit_of_work import UnitOfWork, run_unit_of_work, unit_of_work
     from mysingle.database.audit import MongoAuditSink
     from mysingle.database.documents import (
         BaseDoc,
@@ -42,16 +46,23 @@ __all__ = [
     "MongoAuditSink",
     "MongoResource",
     "MsgpackCodec",
+    "Page",
     "ProtobufCodec",
     "RedisClientManager",
     "RedisConfig",
+    "UnitOfWork",
+    "UserRepository",
     "create_grpc_cache",
     "create_service_cache",
     "create_user_cache",
+    "every_user",
     "get_redis_client",
     "get_redis_manager",
     "init_mongo",
+    "paginate",
     "reset_redis_manager",
+    "run_unit_of_work",
+    "unit_of_work",
 ]
 
 _MODULES = {
@@ -60,6 +71,10 @@ _MODULES = {
     "._factories": "create_grpc_cache create_service_cache create_user_cache",
     "._redis": "RedisClientManager get_redis_client get_redis_manager reset_redis_manager",
     "._redis_config": "RedisConfig",
+    "._ownership": "every_user",
+    "._pages": "Page paginate",
+    "._repository": "UserRepository",
+    "._unit_of_work": "UnitOfWork run_unit_of_work unit_of_work",
     ".audit": "MongoAuditSink",
     ".documents": "BaseDoc BaseDocWithUserId BaseDocument BaseDocumentWithUserId BaseResponseSchema BaseTimeDoc "
     "BaseTimeDocWithUserId BaseTimeDocument",
