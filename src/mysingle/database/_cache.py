@@ -140,9 +140,6 @@ class BaseRedisCache(CacheCore[T]):
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return {}
-        if self._behaviour.stale_seconds:
-            aged = await asyncio.gather(*(self._look(key) for key in wanted))
-            return {key: value for key, value in zip(wanted, aged, strict=True) if not isinstance(value, Missing)}
         names = [self._name(key) for key in wanted]
         nothing: list[bytes | None] = []
         found = await self._attempt(lambda store: self._fetch_many(store, names), fallback=nothing)
@@ -218,7 +215,11 @@ class BaseRedisCache(CacheCore[T]):
         return value if isinstance(value, Missing) or left > 0 else MISS
 
     async def _fetch_many(self, store: KeyValueStore, names: list[bytes]) -> list[bytes | None]:
-        found = await store.get_many(names)
+        if self._behaviour.stale_seconds:
+            aged, stale = await store.get_many_aged(names), self._behaviour.stale_milliseconds
+            found = [data if left > stale or data == NOTHING else None for data, left in aged]
+        else:
+            found = await store.get_many(names)
         has_tags = any(data is not None and data.startswith(TAGGED) for data in found)
         return await self._untagged(found) if has_tags else found
 

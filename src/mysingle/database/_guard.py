@@ -1,5 +1,6 @@
 """The allocation's rules for commands that a service sends by itself, beside the caches."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, Protocol
@@ -51,9 +52,10 @@ class _GuardedPipeline(Pipeline):
 
 
 class GuardedCluster(RedisCluster):
-    """The driver's client of a cluster, with the same comparison."""
+    """The driver's client of a cluster, with the same comparison; `gate` bounds how many commands run at a time."""
 
     rule: KeyRule | None = None
+    gate: asyncio.Semaphore
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         check_command(self.rule, args)

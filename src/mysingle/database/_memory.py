@@ -41,6 +41,10 @@ class MemoryStore:
         """Return the bytes of each name, in order."""
         return [self._find(name)[0] for name in names]
 
+    async def get_many_aged(self, names: Sequence[bytes]) -> list[Aged]:
+        """Return the bytes of each name, in order, and how long they will live."""
+        return [await self.get_aged(name) for name in names]
+
     async def set(self, name: bytes, data: bytes, milliseconds: int, notice: Notice | None = None) -> bool:
         """Store; tell whether it is stored."""
         self._entries[name] = (data, self._clock() + milliseconds / 1000)

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar, cast
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.client import NEVER_DECODE
-from redis.exceptions import MaxConnectionsError, RedisError, ResponseError
+from redis.exceptions import MaxConnectionsError, RedisClusterException, RedisError, ResponseError
 
 from mysingle._kernel.allocation import RedisDB
 from mysingle._kernel.context import current_context
@@ -18,6 +18,7 @@ from mysingle._kernel.lifecycle import share
 from mysingle._kernel.logging import get_logger
 from mysingle._kernel.settings import get_settings
 from mysingle.database._circuit import Circuit, Throttle
+from mysingle.database._guard import GuardedCluster
 from mysingle.database._invalidation import InvalidationBus
 from mysingle.database._policy import KeyRules
 from mysingle.database._pool import Command, Pool, PoolExhaustedError
@@ -33,7 +34,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_FAULTS = (RedisError, OSError)
+_FAULTS = (RedisError, RedisClusterException, OSError)
 _CROWDED = (PoolExhaustedError, MaxConnectionsError)
 
 log = get_logger("mysingle.cache")
@@ -59,6 +60,7 @@ class RedisClientManager:
         self._pid = os.getpid()
         self._parents: list[object] = []
         add_translator(RedisError, self.translate)
+        add_translator(RedisClusterException, self.translate)
 
     # get_redis_manager was a coroutine function once.
     def __await__(self) -> Generator[None, None, Self]:
@@ -146,8 +148,9 @@ class RedisClientManager:
         left = current_context().seconds_left()
         allowed = self.config.timeout_seconds
         seconds = allowed if left is None or left > allowed else left
-        if isinstance(client, RedisCluster):
-            async with asyncio.timeout(seconds):
+        if isinstance(client, GuardedCluster):
+            # The driver's pools of a cluster do not wait for a free connection: the gate does.
+            async with asyncio.timeout(2 * seconds), client.gate, asyncio.timeout(seconds):
                 replies = await _exchange_in_cluster(client, commands)
         else:
             replies = await cast("Pool", client.connection_pool).exchange(commands, seconds)

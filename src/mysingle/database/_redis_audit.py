@@ -160,7 +160,10 @@ class _Look:
 
     async def _batches(self, client: Any, number: int) -> AsyncIterator[list[str]]:
         space = self._manager.config.namespace(number).decode()
-        target = client.get_node_from_key(space) if space else client
+        target = client
+        if space:
+            await client.initialize()
+            target = client.get_node_from_key(space)
         cursor: int | str = 0
         while True:
             options = ("MATCH", f"{space}*") if space else ()

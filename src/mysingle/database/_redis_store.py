@@ -35,9 +35,13 @@ class RedisStore:
     async def get_aged(self, name: bytes) -> Aged:
         """Return the bytes, and how long they will live."""
         key = self._space + name
-        data, milliseconds = await self._manager.exchange(self._number, (("GET", key), ("PTTL", key)))
-        # Both may see another moment: what expires between them is gone, what lives for ever is nobody's to judge.
-        return Aged(data, 0) if milliseconds == -2 else Aged(data, milliseconds if milliseconds >= 0 else 2**62)
+        return _aged(*await self._manager.exchange(self._number, (("GET", key), ("PTTL", key))))
+
+    async def get_many_aged(self, names: Sequence[bytes]) -> list[Aged]:
+        """Return the bytes of each name, in order, and how long they will live."""
+        keys = [self._space + name for name in names]
+        found, *lives = await self._manager.exchange(self._number, [("MGET", *keys), *(("PTTL", key) for key in keys)])
+        return [_aged(data, milliseconds) for data, milliseconds in zip(found, lives, strict=True)]
 
     async def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:
         """Return the bytes of each name, in order."""
@@ -105,6 +109,7 @@ class RedisStore:
 
         async def scan(client: Any) -> Any:
             # All keys of a database are on one node: its braces say so.
+            await client.initialize()
             node = client.get_node_from_key(self._space.decode())
             return await node.execute_command(*command, **{NEVER_DECODE: True})
 
@@ -113,6 +118,11 @@ class RedisStore:
         else:
             following, keys = await self._one(*command)
         return int(following), keys
+
+
+def _aged(data: bytes | None, milliseconds: int) -> Aged:
+    # Both may see another moment: what expires between them is gone, what lives for ever is nobody's to judge.
+    return Aged(data, milliseconds if milliseconds >= 0 else 0 if milliseconds == -2 else 2**62)
 
 
 def _escape_glob(text: bytes) -> bytes:

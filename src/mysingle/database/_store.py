@@ -36,6 +36,9 @@ class KeyValueStore(Protocol):
     async def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:
         """Return the bytes of each name, in order."""
 
+    async def get_many_aged(self, names: Sequence[bytes]) -> list[Aged]:
+        """Return the bytes of each name, in order, and how long they will live."""
+
     async def set(self, name: bytes, data: bytes, milliseconds: int, notice: Notice | None = None) -> bool:
         """Store; tell whether it is stored."""
 

@@ -1,5 +1,6 @@
 """How a client is made: one server, a master that Sentinel names, or a cluster."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
@@ -51,14 +52,16 @@ def make_listener(config: RedisConfig, attempt: int) -> GuardedRedis:
 
 
 def _make_cluster(config: RedisConfig) -> GuardedCluster:
-    return GuardedCluster(
+    made = GuardedCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in config.addresses],
         max_connections=config.max_connections,
-        cluster_error_retry_attempts=3,  # follows a slot that has moved; a server that is away is the circuit's matter
         ssl=config.tls,
-        **_common(config),
+        # Slots move and masters change: the second try asks the cluster again. The caller's time limit is for all.
+        **{**_common(config), "retry": Retry(NoBackoff(), 2)},
         **_tls(config),
     )
+    made.gate = asyncio.Semaphore(config.max_connections)
+    return made
 
 
 def _discover(config: RedisConfig) -> Discover:
@@ -66,7 +69,11 @@ def _discover(config: RedisConfig) -> Discover:
     sentinel = Sentinel(config.addresses, sentinel_kwargs={**options, "ssl": config.tls})  # type: ignore[no-untyped-call]  # untyped
 
     async def discover() -> tuple[str, int]:
-        host, port = await sentinel.discover_master(config.sentinel_master)
+        try:
+            host, port = await sentinel.discover_master(config.sentinel_master)
+        finally:
+            # Asked once for each connection: a question in between is not worth connections that stay.
+            await asyncio.gather(*(client.aclose() for client in sentinel.sentinels))
         return host, port
 
     return discover
