@@ -40,6 +40,7 @@ OWNERS = {
         "core._operations",
         "core._service_app",
         "core.app",
+        "core.rate_limit",
         "dsl.playground",
         "testing",
     ],
