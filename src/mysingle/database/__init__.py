@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from mysingle.database._factories import create_grpc_cache, create_service_cache, create_user_cache
     from mysingle.database._redis import RedisClientManager, get_redis_client, get_redis_manager, reset_redis_manager
     from mysingle.database._redis_config import RedisConfig
+    from mysingle.database._duckdb_cache import DuckDBCache
+    from mysingle.database._ohlcv import Bar, OHLCVTable
     from mysingle.database._ownership import every_user
     from mysingle.database._pages import Page, paginate
     from mysingle.database._repository import UserRepository
@@ -25,10 +27,11 @@ if TYPE_CHECKING:
         BaseTimeDocument,
         BaseTimeDocWithUserId,
     )
-    from mysingle.database.duckdb import BaseDuckDBManager
+    from mysingle.database.duckdb import BaseDuckDBManager, DuckDBResource
     from mysingle.database.mongo import MongoResource, init_mongo
 
 __all__ = [
+    "Bar",
     "BaseDoc",
     "BaseDocWithUserId",
     "BaseDocument",
@@ -42,10 +45,13 @@ __all__ = [
     "BytesCodec",
     "Codec",
     "CodecError",
+    "DuckDBCache",
+    "DuckDBResource",
     "JsonCodec",
     "MongoAuditSink",
     "MongoResource",
     "MsgpackCodec",
+    "OHLCVTable",
     "Page",
     "ProtobufCodec",
     "RedisClientManager",
@@ -71,6 +77,8 @@ _MODULES = {
     "._factories": "create_grpc_cache create_service_cache create_user_cache",
     "._redis": "RedisClientManager get_redis_client get_redis_manager reset_redis_manager",
     "._redis_config": "RedisConfig",
+    "._duckdb_cache": "DuckDBCache",
+    "._ohlcv": "Bar OHLCVTable",
     "._ownership": "every_user",
     "._pages": "Page paginate",
     "._repository": "UserRepository",
@@ -78,7 +86,7 @@ _MODULES = {
     ".audit": "MongoAuditSink",
     ".documents": "BaseDoc BaseDocWithUserId BaseDocument BaseDocumentWithUserId BaseResponseSchema BaseTimeDoc "
     "BaseTimeDocWithUserId BaseTimeDocument",
-    ".duckdb": "BaseDuckDBManager",
+    ".duckdb": "BaseDuckDBManager DuckDBResource",
     ".mongo": "MongoResource init_mongo",
 }
 
