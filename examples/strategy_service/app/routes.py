@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-from beanie import PydanticObjectId
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
@@ -11,7 +10,7 @@ from mysingle.auth import get_current_active_verified_user
 from mysingle.core import get_logger
 from mysingle.core.config import settings
 from mysingle.core.errors import NotFoundError
-from mysingle.database import JsonCodec, create_service_cache
+from mysingle.database import JsonCodec, UserRepository, create_service_cache
 
 router = APIRouter(prefix="/strategies", tags=["strategies"])
 cache = create_service_cache("strategy", settings.REDIS_DB_STRATEGY, codec=JsonCodec(model=StrategyOut))
@@ -23,6 +22,11 @@ class Started(BaseModel):
 
     id: str
     status: str
+
+
+def _key(user_id: str, strategy_id: str) -> str:
+    """Return the key of one user's view: what a stranger asks for never meets what the owner asks for."""
+    return f"{user_id}:{strategy_id}"
 
 
 @router.post("", status_code=201)
@@ -38,14 +42,13 @@ async def create_strategy(body: StrategyIn, request: Request) -> StrategyOut:
 async def list_strategies(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: PydanticObjectId | None = None,
+    cursor: Annotated[str | None, Query(max_length=2_000)] = None,
 ) -> StrategyPage:
     """List the caller's strategies, oldest first; `cursor` continues after the last one seen."""
     user = get_current_active_verified_user(request)
-    after = {"_id": {"$gt": cursor}} if cursor else {}
-    found = await Strategy.find_owned(user, after).sort("_id").limit(limit + 1).to_list()
-    items = [StrategyOut.model_validate(strategy) for strategy in found[:limit]]
-    return StrategyPage(items=items, next_cursor=items[-1].id if len(found) > limit else None)
+    page = await UserRepository(Strategy, user).page(limit=limit, cursor=cursor)
+    items = [StrategyOut.model_validate(strategy) for strategy in page.items]
+    return StrategyPage(items=items, next_cursor=page.next_cursor)
 
 
 @router.get("/{strategy_id}")
@@ -56,10 +59,7 @@ async def read_strategy(strategy_id: str, request: Request) -> StrategyOut:
     async def load() -> StrategyOut:
         return StrategyOut.model_validate(await Strategy.require_owned(strategy_id, user))
 
-    strategy = await cache.get_or_set(strategy_id, load, ttl=600)
-    if strategy.user_id != user.id:
-        raise NotFoundError("Strategy not found")
-    return strategy
+    return await cache.get_or_set(_key(user.id, strategy_id), load, ttl=600)
 
 
 @router.put("/{strategy_id}")
@@ -68,7 +68,7 @@ async def update_strategy(strategy_id: str, body: StrategyIn, request: Request) 
     user = get_current_active_verified_user(request)
     strategy = await Strategy.require_owned(strategy_id, user)
     await strategy.set(body.model_dump())
-    await cache.delete(strategy_id)
+    await cache.delete(_key(user.id, strategy_id))
     return StrategyOut.model_validate(strategy)
 
 
@@ -78,7 +78,7 @@ async def delete_strategy(strategy_id: str, request: Request) -> Response:
     user = get_current_active_verified_user(request)
     if not await Strategy.delete_owned(strategy_id, user):
         raise NotFoundError("Strategy not found")
-    await cache.delete(strategy_id)
+    await cache.delete(_key(user.id, strategy_id))
     return Response(status_code=204)
 
 
@@ -88,6 +88,6 @@ async def start_strategy(strategy_id: str, request: Request) -> Started:
     user = get_current_active_verified_user(request)
     strategy = await Strategy.require_owned(strategy_id, user)
     await strategy.set({"status": "running"})
-    await cache.delete(strategy_id)
+    await cache.delete(_key(user.id, strategy_id))
     log.info("strategy.started", strategy_id=strategy_id)
     return Started(id=strategy_id, status=strategy.status)
