@@ -61,6 +61,7 @@ class CacheCore(Generic[T]):
     ) -> None:
         settings = get_settings()
         self._key_prefix = valid_prefix(key_prefix)
+        self._name_prefix = to_bytes(f"{self._key_prefix}:")
         self._default_ttl = valid_ttl(default_ttl)
         if redis_db is None:
             redis_db = home_database(self._key_prefix, settings, settings.SERVICE_NAME)
@@ -94,6 +95,11 @@ class CacheCore(Generic[T]):
     def _counters(self) -> dict[str, Any]:
         requests = process_metrics().cache_requests
         return {result: requests.labels(self._key_prefix, result) for result in _RESULTS}
+
+    @cached_property
+    def _count_local(self) -> Callable[[], None]:
+        count: Callable[[], None] = self._counters["local"].inc
+        return count
 
     def _local(self) -> LocalCache[T] | None:
         """Return the copies of this event loop; None when the cache keeps none."""
@@ -200,6 +206,25 @@ class CacheCore(Generic[T]):
         self._counters["miss" if is_stale else "hit"].inc()
         return value
 
+    def _decode_many(self, keys: Sequence[str], found: Sequence[bytes | None]) -> dict[str, T]:
+        """Return the values that there are; what is counted is counted at the end, which is quicker."""
+        values: dict[str, T] = {}
+        decode, missing = self._codec.decode, 0
+        for key, data in zip(keys, found, strict=False):
+            if data is None:
+                missing += 1
+                continue
+            try:
+                if data != NOTHING:
+                    values[key] = decode(data)
+                    continue
+            except CodecError:
+                pass
+            self._decode(data)  # counts, and says what is wrong
+        self._counters["miss"].inc(missing)
+        self._counters["hit"].inc(len(values))
+        return values
+
     def _fault(self) -> Missing:
         """Count the error that is being handled, and raise it again if the cache was made so."""
         self._counters["error"].inc()
@@ -233,7 +258,7 @@ class CacheCore(Generic[T]):
     def _name(self, key: str) -> bytes:
         if not key:
             raise ValueError(f"Cache {self._key_prefix!r}: a key must not be empty")
-        return to_bytes(f"{self._key_prefix}:{key}")
+        return self._name_prefix + to_bytes(key)
 
     def _tag_name(self, tag: bytes) -> bytes:
         return b"%s:tag:%s" % (to_bytes(self._key_prefix), tag)
