@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+from mysingle._kernel import propagation
 from mysingle._kernel.asgi import App, Message, Receive, Scope, Send, header_map
 from mysingle._kernel.context import current_context
 from mysingle._kernel.errors import (
@@ -33,7 +34,9 @@ _KEY = re.compile(rb'"?([\x21\x23-\x7e]{1,255})"?')
 _AGAIN = frozenset({408, 425, 429, 503})
 _MAX_REPLY_BYTES = 1024 * 1024
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
-_HOP_HEADERS = frozenset({b"date", b"server", b"connection", b"correlation-id", b"x-correlation-id"})
+_OWN_HEADERS = frozenset(
+    {b"date", b"server", b"connection", *(name.lower().encode() for name in propagation.CORRELATION_HEADERS)}
+)
 
 log = get_logger("mysingle.core")
 
@@ -278,7 +281,7 @@ def _pack(messages: "list[Message] | None") -> bytes:
         error = AlreadyExistsError("The reply was too large to be kept.", reason="IDEMPOTENCY_REPLY_NOT_KEPT")
         messages = list(problem_messages(to_problem(error), "", None, ""))
     start: Any = next((each for each in messages if each["type"] == "http.response.start"), {"status": 500})
-    headers = [(name, value) for name, value in start.get("headers", ()) if bytes(name).lower() not in _HOP_HEADERS]
+    headers = [(name, value) for name, value in start.get("headers", ()) if bytes(name).lower() not in _OWN_HEADERS]
     body = b"".join(each.get("body", b"") for each in messages if each["type"] == "http.response.body")
     document = {
         "v": 1,
