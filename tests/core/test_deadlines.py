@@ -156,3 +156,24 @@ async def test_streams_are_not_limited(
 
     async with live(limited) as client:
         assert (await client.get("/stream", headers=USER)).content == b"xxxx"
+
+
+async def test_deadline_ends_with_the_wait(
+    limited: FastAPI, live: Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+) -> None:
+    """A handler has a deadline; a background task, which may go on after it, has none."""
+    from fastapi import BackgroundTasks
+
+    from mysingle.core.context import current_context
+
+    seen: list[float | None] = []
+
+    @limited.get("/later")
+    async def later(tasks: BackgroundTasks) -> None:
+        seen.append(current_context().deadline)
+        tasks.add_task(lambda: seen.append(current_context().deadline))
+
+    async with live(limited) as client:
+        await client.get("/later", headers=USER)
+
+    assert [deadline is None for deadline in seen] == [False, True]
