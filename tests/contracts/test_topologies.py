@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from mysingle._kernel.errors import MySingleError, UnavailableError
 from mysingle._kernel.settings import CommonSettings, reset_settings, set_settings
@@ -142,16 +144,18 @@ async def test_sentinel_demotion(guarded: Any) -> None:
     configure(REDIS_MODE="sentinel", REDIS_NODES=(f"127.0.0.1:{guarded.sentinel.port}",))
     cache: BaseRedisCache[Any] = BaseRedisCache(key_prefix="strategy", default_ttl=600)
     assert await cache.set("a", 1)
-    from redis.asyncio import Redis
-
-    sentinel = Redis(port=guarded.sentinel.port)
-    with contextlib.suppress(Exception):
-        await sentinel.execute_command("SENTINEL", "FAILOVER", "mymaster")
-    await sentinel.aclose()
-    async with asyncio.timeout(30):
+    sentinel = Redis(port=guarded.sentinel.port, decode_responses=True)
+    async with asyncio.timeout(60):
+        while (await sentinel.sentinel_get_master_addr_by_name("mymaster"))[1] != guarded.replica.port:
+            with contextlib.suppress(ResponseError):  # it may be busy, or not know the replica well enough yet
+                await sentinel.execute_command("SENTINEL", "FAILOVER", "mymaster")
+            await asyncio.sleep(0.5)
+        await sentinel.aclose()
         client: Any = await get_redis_client(8)
         while (await client.info("server"))["tcp_port"] != guarded.replica.port:
             await cache.set("a", 2)
+            await asyncio.sleep(0.1)
+        while not await cache.set("a", 2):
             await asyncio.sleep(0.1)
 
     assert await cache.set("a", 3)
