@@ -9,11 +9,17 @@ import pytest
 from mysingle.database import MemoryIdempotencyStore, RedisClientManager, RedisConfig, RedisIdempotencyStore
 
 
+@pytest.fixture
+def lease() -> float:
+    """Give the seconds of a lease."""
+    return 0.3
+
+
 @pytest.fixture(params=["memory", "valkey", "cluster"])
-async def records(request: Any) -> AsyncIterator[Any]:
-    """Give each kind of store in turn, empty; a lease is 0.3 s."""
+async def records(request: Any, lease: float) -> AsyncIterator[Any]:
+    """Give each kind of store in turn, empty."""
     if request.param == "memory":
-        yield MemoryIdempotencyStore(lease_seconds=0.3)
+        yield MemoryIdempotencyStore(lease_seconds=lease)
         return
     if request.param == "valkey":
         config = RedisConfig(port=request.getfixturevalue("alone").port, timeout_seconds=5)
@@ -22,10 +28,11 @@ async def records(request: Any) -> AsyncIterator[Any]:
         config = RedisConfig(mode="cluster", nodes=tuple(f"127.0.0.1:{node.port}" for node in nodes), timeout_seconds=5)
     manager = RedisClientManager(config)
     await manager.exchange(2, [("UNLINK", config.namespace(2) + b"idem:a")])
-    yield RedisIdempotencyStore(manager, lease_seconds=0.3)
+    yield RedisIdempotencyStore(manager, lease_seconds=lease)
     await manager.close()
 
 
+@pytest.mark.parametrize("lease", [60])
 async def test_first_and_others(records: Any) -> None:
     """Of two hundred who come at once one runs; afterwards all hear what it came to."""
     claims = await asyncio.gather(*(records.claim("a", b"print") for _ in range(200)))

@@ -13,10 +13,9 @@ __all__ = ["COMMANDS", "PROTO_COMMANDS", "main", "proto_main"]
 EXIT_USAGE = 2
 
 COMMANDS: Mapping[str, str] = {
+    "doctor": "Compare a live Redis with the platform's allocation.",
     "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",
     "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
-    "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
-    "doctor": "Compare a live Redis with the platform's allocation.",
 }
 PROTO_COMMANDS: Mapping[str, str] = {
     "generate": "Generate the Python stubs.",
