@@ -18,23 +18,28 @@ COMMANDS: Mapping[str, str] = {
     "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
 }
 PROTO_COMMANDS: Mapping[str, str] = {
+    "init": "Begin a folder of protos: buf.yaml, buf.gen.yaml, a first service.",
+    "status": "Tell whether the generated stubs are those of the protos.",
+    "info": "List services and methods, with their kind and idempotency.",
     "generate": "Generate the Python stubs.",
     "validate": "Lint and check the format; --breaking also finds breaking changes.",
 }
-"""Command → one line of help. Its module, `mysingle.cli.<command>`, is imported only when it runs."""
+"""Command → one line of help. Its module, `mysingle.cli.<command>` or `proto_<command>`, is imported when it runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `mysingle`."""
-    sys.exit(_dispatch("mysingle", "The service chassis of the platform.", COMMANDS, arguments))
+    sys.exit(_dispatch("mysingle", "The service chassis of the platform.", COMMANDS, arguments, ""))
 
 
 def proto_main(arguments: Sequence[str] | None = None) -> None:
     """Run `mysingle-proto`."""
-    sys.exit(_dispatch("mysingle-proto", "Protocol buffers, through buf.", PROTO_COMMANDS, arguments))
+    sys.exit(_dispatch("mysingle-proto", "Protocol buffers, through buf.", PROTO_COMMANDS, arguments, "proto_"))
 
 
-def _dispatch(program: str, purpose: str, commands: Mapping[str, str], arguments: Sequence[str] | None) -> int:
+def _dispatch(
+    program: str, purpose: str, commands: Mapping[str, str], arguments: Sequence[str] | None, prefix: str
+) -> int:
     listing = "\n".join(f"{name:<10} {line}" for name, line in commands.items())
     parser = argparse.ArgumentParser(program, description=purpose, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--version", action="store_true", help="show the version and exit")
@@ -46,7 +51,7 @@ def _dispatch(program: str, purpose: str, commands: Mapping[str, str], arguments
     if known.command is None:
         parser.print_help()
         return EXIT_USAGE
-    return _execute(f"{program} {known.command}", commands[known.command], known.command, given[1:])
+    return _execute(f"{program} {known.command}", commands[known.command], prefix + known.command, given[1:])
 
 
 def _show_version() -> int:
@@ -56,9 +61,9 @@ def _show_version() -> int:
     return 0
 
 
-def _execute(program: str, purpose: str, command: str, arguments: Sequence[str]) -> int:
+def _execute(program: str, purpose: str, module_name: str, arguments: Sequence[str]) -> int:
     """Turn what we know into one line and exit code 2; what we do not know keeps its traceback."""
-    module = importlib.import_module(f"mysingle.cli.{command}")
+    module = importlib.import_module(f"mysingle.cli.{module_name}")
     parser = argparse.ArgumentParser(program, description=purpose)
     module.add_arguments(parser)
     try:
