@@ -37,7 +37,9 @@ def test_import_is_free() -> None:
     assert "mysingle." not in result.stdout
 
 
-@pytest.mark.parametrize("package", ["auth", "cli", "core", "database", "embedded", "testing", "testing.attacks"])
+@pytest.mark.parametrize(
+    "package", ["auth", "cli", "clients", "core", "database", "embedded", "grpc", "testing", "testing.attacks"]
+)
 def test_facade_is_free(package: str) -> None:
     """Importing a façade loads no third-party module."""
     result = run(IMPORTED.format(module=f"mysingle.{package}"))

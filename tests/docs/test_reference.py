@@ -44,6 +44,7 @@ GROUPS = {
     "IAM service": settings.IamSettings,
     "Sign-in with other providers": settings.OAuthSettings,
     "Mail": settings.MailSettings,
+    "gRPC": settings.GrpcSettings,
 }
 
 
@@ -290,6 +291,6 @@ def _events_in_code() -> set[str]:
 
 def test_events(read_table: ReadTable) -> None:
     """The events of the reference are those that the package logs."""
-    assert _events_in_code() | {"http.request"} == {
+    assert _events_in_code() | {"http.request", "rpc.call"} == {
         plain(row["Event"]) for row in read_table("docs/reference/log-record.md", "The service's own events")
     }

@@ -18,6 +18,8 @@ from uvicorn.importer import ImportFromStringError, import_from_string
 from mysingle._kernel.asgi import App
 from mysingle._kernel.errors import InvalidArgumentError, UnavailableError
 from mysingle._kernel.health import HealthRegistry, ServiceState
+from mysingle._kernel.joining import DrainingResource
+from mysingle._kernel.lifecycle import Resource
 from mysingle._kernel.logging import flush_logs, get_logger
 from mysingle._kernel.settings import CommonSettings, get_settings
 from mysingle.core._background import BackgroundLifespan
@@ -77,6 +79,7 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
         _drain_delay(service, settings),
         settings.HTTP_BODY_TIMEOUT_SECONDS,
         shares_socket=fd is not None,
+        grpc_server=service.grpc_server,
     )
     listener = _listen(host, port) if fd is None else _inherit(fd)
     try:
@@ -151,6 +154,7 @@ class _DrainingServer(uvicorn.Server):
         silence_seconds: float,
         *,
         shares_socket: bool,
+        grpc_server: Resource | None = None,
     ) -> None:
         super().__init__(config)
         self.exit_code = 0
@@ -159,6 +163,7 @@ class _DrainingServer(uvicorn.Server):
         health.has_drain = True
         self._drain_delay_seconds = drain_delay_seconds
         self._drain_ends: float | None = None
+        self._grpc_server = grpc_server
         self._loop: asyncio.AbstractEventLoop | None = None
         config.load()
         config.http_protocol_class = with_bounded_silence(config.http_protocol_class, silence_seconds)
@@ -209,6 +214,8 @@ class _DrainingServer(uvicorn.Server):
         """Stop accepting first: who connected a moment ago still gets an answer, and that closes the connection."""
         for server in self.servers:
             server.close()
+        if isinstance(self._grpc_server, DrainingResource):
+            self._grpc_server.begin_stop()  # beside the end of HTTP, not after it
         await asyncio.sleep(_LAST_CONNECTIONS_SECONDS)
         await super().shutdown(sockets)
         self.leaving = leave_within(LEAVE_SECONDS, self.exit_code)

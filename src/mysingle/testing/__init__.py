@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mysingle.testing.iam import Account, RunningIam, SignedIn, running_iam
     from mysingle.testing.identity import ALICE, BOB, BearerToken, GatewayIdentity, as_user, make_user
     from mysingle.testing.mail import Mail, Mailbox, mail_server
+    from mysingle.testing.rpc import Faults, GrpcPair, grpc_pair
     from mysingle.testing.sockets import TestSocket, WebSocketRefusedError, websocket
     from mysingle.testing.tokens import TokenSigner
 
@@ -17,7 +18,9 @@ __all__ = [
     "BOB",
     "Account",
     "BearerToken",
+    "Faults",
     "GatewayIdentity",
+    "GrpcPair",
     "Mail",
     "Mailbox",
     "RunningIam",
@@ -26,6 +29,7 @@ __all__ = [
     "TokenSigner",
     "WebSocketRefusedError",
     "as_user",
+    "grpc_pair",
     "mail_server",
     "make_user",
     "running",
@@ -38,6 +42,7 @@ _MODULES = {
     ".iam": "Account RunningIam SignedIn running_iam",
     ".identity": "ALICE BOB BearerToken GatewayIdentity as_user make_user",
     ".mail": "Mail Mailbox mail_server",
+    ".rpc": "Faults GrpcPair grpc_pair",
     ".tokens": "TokenSigner",
     ".sockets": "TestSocket WebSocketRefusedError websocket",
 }

@@ -9,10 +9,12 @@ from mysingle._kernel.settings.groups import (
     RedisAllocation,
     RedisSettings,
 )
+from mysingle._kernel.settings.grpc import GrpcSettings
 
 __all__ = [
     "AuthSettings",
     "CommonSettings",
+    "GrpcSettings",
     "HttpSettings",
     "IamSettings",
     "MailSettings",

@@ -19,6 +19,7 @@ from mysingle._kernel.settings.groups import (
     RedisSettings,
     allocation_problems,
 )
+from mysingle._kernel.settings.grpc import GrpcSettings
 from mysingle._kernel.settings.report import report
 from mysingle._kernel.settings.sources import FileSource, files_from_environment, files_in
 
@@ -37,6 +38,7 @@ class CommonSettings(
     IamSettings,
     OAuthSettings,
     MailSettings,
+    GrpcSettings,
 ):
     """
     All settings of a service; subclass it to add your own.
