@@ -1,7 +1,6 @@
 """Caches beside the raw driver and beside other libraries, on the same work in one run."""
 
 import asyncio
-import importlib.util
 import statistics
 import time
 import tracemalloc
@@ -9,6 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+from aiocache import RedisCache
+from aiocache.serializers import JsonSerializer
+from cashews import Cache
 from redis.asyncio import Redis
 
 from mysingle._kernel.settings import CommonSettings, reset_settings, set_settings
@@ -18,6 +20,8 @@ from mysingle.embedded import EmbeddedRedis
 
 VALUE = {"symbol": "SPY", "bars": [{"o": 1.5, "h": 2.5, "l": 0.5, "c": 1.75, "v": 1000 + n} for n in range(23)]}
 ROUNDS, CALLS, MANY = 15, 300, 100
+
+BESIDE = [(name, call) for name in ("cashews", "aiocache") for call in ("get", "set")]
 
 Work = Callable[[], Awaitable[Any]]
 
@@ -70,11 +74,7 @@ async def _measure(port: int) -> dict[str, float]:
     await get_redis_manager().close()
     micros = {f"{name}_us": seconds * 1e6 for name, seconds in results.items()}
     ratios = {f"ratio_{name}": results[f"raw_{name}"] / results[name] for name in ("get", "set", "get_many")}
-    others = {
-        f"ratio_get_to_{name}": results[f"{name}_get"] / results["get"]
-        for name in ("cashews", "aiocache")
-        if f"{name}_get" in results
-    }
+    others = {f"ratio_{call}_to_{name}": results[f"{name}_{call}"] / results[call] for name, call in BESIDE}
     return micros | ratios | others | {"ratio_local_to_redis": results["get"] / results["local_get"]}
 
 
@@ -89,23 +89,16 @@ async def _fill(cache: BaseRedisCache[Any]) -> None:
 
 
 async def _others(port: int) -> dict[str, Work]:
-    """Return the same work of other libraries, where they are installed, each with JSON as its serializer."""
-    works: dict[str, Work] = {}
-    if importlib.util.find_spec("cashews") is not None:
-        from cashews import Cache  # type: ignore[import-not-found]  # not a dependency
-
-        other = Cache()
-        other.setup(f"redis://127.0.0.1:{port}/1", pickle_type="json", enable=True)
-        await other.set("one", VALUE, expire=300)
-        works |= {"cashews_get": lambda: other.get("one"), "cashews_set": lambda: other.set("one", VALUE, expire=300)}
-    if importlib.util.find_spec("aiocache") is not None:
-        from aiocache import RedisCache  # type: ignore[import-not-found]  # not a dependency
-        from aiocache.serializers import JsonSerializer  # type: ignore[import-not-found]  # not a dependency
-
-        third = RedisCache(endpoint="127.0.0.1", port=port, db=2, serializer=JsonSerializer())
-        await third.set("one", VALUE, ttl=300)
-        works |= {"aiocache_get": lambda: third.get("one"), "aiocache_set": lambda: third.set("one", VALUE, ttl=300)}
-    return works
+    """Return the same work of other libraries, each with JSON as its serializer."""
+    cashews = Cache()
+    cashews.setup(f"redis://127.0.0.1:{port}/1", pickle_type="json", enable=True)
+    aiocache = RedisCache(endpoint="127.0.0.1", port=port, db=2, serializer=JsonSerializer())
+    return {
+        "cashews_set": lambda: cashews.set("one", VALUE, expire=300),
+        "cashews_get": lambda: cashews.get("one"),
+        "aiocache_set": lambda: aiocache.set("one", VALUE, ttl=300),
+        "aiocache_get": lambda: aiocache.get("one"),
+    }
 
 
 async def _side_by_side(works: dict[str, Work]) -> dict[str, float]:
@@ -134,8 +127,3 @@ def _measure_memory() -> dict[str, float]:
         measured[f"local_100k_{name}_mb"] = tracemalloc.get_traced_memory()[0] / 1e6
         tracemalloc.stop()
     return measured
-
-
-if __name__ == "__main__":
-    for name, value in measure().items():
-        print(f"{name:<28} {value:10.2f}")

@@ -97,8 +97,3 @@ async def _side_by_side(calls: dict[str, Callable[[], Awaitable[object]]], count
                 await calls[name]()
             seconds[name].append((time.perf_counter() - started) / count)
     return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-if __name__ == "__main__":
-    for measure in (measure_mongo, measure_duckdb):
-        print(measure.__name__, {name: round(value, 4) for name, value in measure().items()})

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from benchmarks import auth, iam, startup, units, web
+from benchmarks import auth, cache, grpc, iam, startup, storage, units, web
 from benchmarks.chart import Figure
 
 Measured = Mapping[str, Mapping[str, float]]
@@ -43,6 +43,37 @@ def _identity(measured: Measured) -> list[Figure]:
     ]
 
 
+def _data(measured: Measured) -> list[Figure]:
+    caches, mongo, duck = measured["cache"], measured["mongo"], measured["duckdb"]
+    beside = {f"{call} of {name} / ours": caches[f"ratio_{call}_to_{name}"] for name, call in cache.BESIDE}
+    return [
+        Figure("get of 1 KB / redis-py and orjson", caches["ratio_get"], 0.85, "", at_least=True),
+        Figure("set of 1 KB / redis-py and orjson", caches["ratio_set"], 0.85, "", at_least=True),
+        Figure("get_many(100) / MGET and orjson", caches["ratio_get_many"], 0.9, "", at_least=True),
+        Figure("a copy in the process, times faster", caches["ratio_local_to_redis"], 50, "", at_least=True),
+        *(Figure(f"{title}, time", ratio, 1, "", at_least=True) for title, ratio in beside.items()),
+        Figure("repository get / PyMongo find_one", mongo["ratio_find_one"], 0.6, "", at_least=True),
+        Figure("scan of 1M rows / DuckDB", duck["ratio_scan"], 0.95, "", at_least=True),
+    ]
+
+
+def _rpc(measured: Measured) -> list[Figure]:
+    calls = measured["calls"]
+    return [
+        Figure("unary calls / bare grpc.aio", calls["ratio_unary_requests_per_second"], 0.85, "", at_least=True),
+        Figure("unary p50 / bare grpc.aio", calls["ratio_unary_p50"], 1.2, ""),
+        Figure(
+            "a client for each request / one bare stub",
+            calls["ratio_per_request_requests_per_second"],
+            0.8,
+            "",
+            at_least=True,
+        ),
+        Figure("messages of a stream / bare", calls["ratio_stream_messages_per_second"], 0.9, "", at_least=True),
+        Figure("a cached call, times faster", calls["cached_hit_times_faster"], 5, "", at_least=True),
+    ]
+
+
 SUITES = {
     "foundation": Suite(
         "What the chassis costs",
@@ -56,4 +87,10 @@ SUITES = {
         _foundation,
     ),
     "identity": Suite("What it costs to know the caller", {"proofs": auth.measure, "iam": iam.measure}, _identity),
+    "data": Suite(
+        "Caches, documents and scans beside the bare drivers",
+        {"cache": cache.measure, "mongo": storage.measure_mongo, "duckdb": storage.measure_duckdb},
+        _data,
+    ),
+    "rpc": Suite("Calls beside bare grpc.aio", {"calls": grpc.measure}, _rpc),
 }
