@@ -19,7 +19,8 @@ ALICE, BOB = "a11ce0000000000000000001", "b0b000000000000000000002"
 @pytest.fixture(scope="session")
 def stack() -> Iterator[EmbeddedStack]:
     with EmbeddedStack(None, environ={}) as servers:
-        set_settings(CommonSettings(_env_file=None, ENVIRONMENT="testing", **servers.environment))
+        values = {"ENVIRONMENT": "testing", "REDIS_TIMEOUT_SECONDS": 5, **servers.environment}  # a busy machine is slow
+        set_settings(CommonSettings(_env_file=None, **values))
         yield servers
 
 
