@@ -136,7 +136,7 @@ async def _server(kind: str) -> AsyncIterator[int]:
 async def _serve(kind: str, port: int, log: Path) -> None:
     import grpc
     from mysingle._kernel.logging import setup_logging
-    from mysingle.grpc import BaseGrpcServer, GrpcCache, GrpcServerConfig, MemoryReplyStore, Trust, grpc_cached
+    from mysingle.grpc import BaseGrpcServer, GrpcCache, GrpcServerConfig, MemoryCacheStore, Trust, grpc_cached
     from mysingle.protos.market_data.v1 import market_data_pb2 as pb
     from mysingle.protos.market_data.v1 import market_data_pb2_grpc as rpc
 
@@ -171,7 +171,7 @@ async def _serve(kind: str, port: int, log: Path) -> None:
         await bare.wait_for_termination()
     else:
         setup_logging("benchmark", "INFO", "production", log_file=log)
-        cache = GrpcCache(MemoryReplyStore())
+        cache = GrpcCache(MemoryCacheStore())
         config = GrpcServerConfig(
             service_name="market-data-service", host="127.0.0.1", port=port, trust=Trust.RELAXED, cache=cache
         )

@@ -38,7 +38,11 @@ class Orders:
     """A service that counts what it has run."""
 
     def __init__(self, port: int) -> None:
-        set_settings(CommonSettings(_env_file=None, ENVIRONMENT="testing", REDIS_HOST="127.0.0.1", REDIS_PORT=port))
+        set_settings(
+            CommonSettings(
+                _env_file=None, ENVIRONMENT="testing", REDIS_HOST="127.0.0.1", REDIS_PORT=port, REDIS_TIMEOUT_SECONDS=10
+            )
+        )
         self.runs: Counter[str] = Counter()
         self.app = create_fastapi_app(create_service_config("order-service", enable_idempotency=True))
         self.app.add_api_route("/orders/{kind}", self.order, methods=["POST", "GET"])

@@ -17,7 +17,7 @@ from mysingle.grpc import (
     GrpcCache,
     GrpcConfigError,
     GrpcServerConfig,
-    MemoryReplyStore,
+    MemoryCacheStore,
     grpc_cached,
 )
 from mysingle.grpc._server import SERVER
@@ -38,76 +38,6 @@ def reason_of(error: BaseException) -> str:
 def test_order() -> None:
     """The layers stand in the order of the architecture, outermost first."""
     assert [make.__name__.lstrip("_") for make in SERVER] == ORDER
-
-
-def send(key: str, template: str = "x") -> Any:
-    return notification_pb2.SendRequest(template=template), {"metadata": [("idempotency-key", key)]}
-
-
-async def test_duplicates_run_once(rpc: Any) -> None:
-    """Two hundred calls with one key run the handler once, and all get its reply."""
-    async with grpc_pair(rpc.register, reply_store=MemoryReplyStore()) as pair, rpc.Client(pair.host) as client:
-        request, options = send("k-1", "sleep:0.1")
-        replies = await asyncio.gather(*(client.notifications.Send(request, **options) for _ in range(200)))
-        again = await client.notifications.Send(request, **options)
-
-    assert {reply.notification_id for reply in (*replies, again)} == {"1"}
-    assert len(rpc.market.calls) == 1
-
-
-async def test_key_reused(rpc: Any) -> None:
-    """The same key with another request is refused; the key of another user is another key."""
-    async with grpc_pair(rpc.register, reply_store=MemoryReplyStore()) as pair, rpc.Client(pair.host) as client:
-        request, options = send("k-1")
-        await client.notifications.Send(request, **options)
-        other, _ = send("k-1", "y")
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await client.notifications.Send(other, **options)
-        async with rpc.Client(pair.host, user_id=OTHER) as somebody:
-            await somebody.notifications.Send(other, **options)
-
-    assert (caught.value.code(), reason_of(caught.value)) == (
-        grpc.StatusCode.INVALID_ARGUMENT,
-        "IDEMPOTENCY_KEY_REUSED",
-    )
-
-
-async def test_failure_is_not_kept(rpc: Any) -> None:
-    """After an error the same key runs again."""
-    async with grpc_pair(rpc.register, reply_store=MemoryReplyStore()) as pair, rpc.Client(pair.host) as client:
-        request, options = send("k-1", "raise")
-        for _ in range(2):
-            with pytest.raises(grpc.aio.AioRpcError):
-                await client.notifications.Send(request, **options)
-
-    assert len(rpc.market.calls) == 2
-
-
-class Limiter:
-    """Lets three calls of each key through."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-
-    async def acquire(self, key: str) -> float | None:
-        self.counts[key] = self.counts.get(key, 0) + 1
-        return 0.25 if self.counts[key] > 3 else None
-
-
-async def test_rate_limit(rpc: Any) -> None:
-    """A refusal says when to come back, in details and as pushback; other users are not touched."""
-    async with grpc_pair(rpc.register, rate_limiter=Limiter()) as pair, rpc.Client(pair.host) as client:
-        for _ in range(3):
-            await client.market.GetBars(rpc.bars("x"))
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await client.market.GetBars(rpc.bars("x"))
-        async with rpc.Client(pair.host, user_id=OTHER) as somebody:
-            await somebody.market.GetBars(rpc.bars("x"))
-    told = translate(caught.value)
-
-    assert told is not None
-    assert (told.reason, told.retry_after_seconds) == ("RATE_LIMITED", 0.25)
-    assert dict(caught.value.trailing_metadata())["grpc-retry-pushback-ms"] == "250"
 
 
 async def test_too_many_calls(rpc: Any) -> None:
@@ -324,7 +254,7 @@ class Cached(market_data_pb2_grpc.MarketDataServiceServicer):
 
 async def test_cache(rpc: Any) -> None:
     """A response is kept by method, request and user; a public one is shared; errors are never kept."""
-    servicer, store = Cached(), MemoryReplyStore()
+    servicer, store = Cached(), MemoryCacheStore()
 
     def register(server: Any) -> None:
         market_data_pb2_grpc.add_MarketDataServiceServicer_to_server(servicer, server)

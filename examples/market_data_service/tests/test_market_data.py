@@ -17,7 +17,7 @@ from market_data.servicer import MarketData
 
 from mysingle._kernel.errors import translate
 from mysingle.clients import get_pool, reset_pool
-from mysingle.grpc import GrpcCache, MemoryReplyStore
+from mysingle.grpc import GrpcCache, MemoryCacheStore
 from mysingle.protos.market_data.v1 import market_data_pb2 as pb
 from mysingle.protos.market_data.v1 import market_data_pb2_grpc as rpc
 from mysingle.testing import grpc_pair
@@ -34,7 +34,7 @@ async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MarketDataCli
         def register(server: object) -> None:
             rpc.add_MarketDataServiceServicer_to_server(MarketData(store), server)
 
-        cache = GrpcCache(MemoryReplyStore())
+        cache = GrpcCache(MemoryCacheStore())
         async with grpc_pair(register, service_name="market-data-service", cache=cache) as pair:
             async with MarketDataClient(user_id=ALICE, host=pair.host) as made:
                 yield made

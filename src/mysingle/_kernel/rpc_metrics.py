@@ -38,7 +38,8 @@ class RpcFamily:
 
     def __init__(self, name: str, help_text: str, kind: str, label_names: Sequence[str]) -> None:
         self.name, self.kind = name, kind
-        self._help, self._label_names = help_text, tuple(label_names)
+        self.label_names = tuple(label_names)
+        self._help = help_text
         self._series: dict[tuple[str, ...], RpcCount] = {}
 
     def labels(self, *values: str) -> RpcCount:
@@ -57,7 +58,7 @@ class RpcFamily:
         name = self.name if is_openmetrics else sample
         lines = [f"# HELP {name} {self._help}", f"# TYPE {name} {self.kind}"]
         for values, count in self._series.items():
-            pairs = ",".join(f'{key}="{value}"' for key, value in zip(self._label_names, values, strict=True))
+            pairs = ",".join(f'{key}="{value}"' for key, value in zip(self.label_names, values, strict=True))
             lines.append(f"{sample}{{{pairs}}} {count.value!r}")
         return lines
 

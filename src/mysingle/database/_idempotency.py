@@ -5,9 +5,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any
 
 from mysingle._kernel.allocation import RedisDB
+from mysingle._kernel.once import Claim, IdempotencyStore
 from mysingle._kernel.settings import get_settings
 from mysingle.database._pool import Command
 from mysingle.database._redis import RedisClientManager, get_redis_manager
@@ -15,39 +16,8 @@ from mysingle.database._redis_config import database_number
 
 __all__ = ["Claim", "IdempotencyStore", "MemoryIdempotencyStore", "RedisIdempotencyStore"]
 
-State = Literal["mine", "running", "done", "lost", "other"]
-
 KEEP_SECONDS = 86_400
 LEASE_SECONDS = 15.0
-
-
-class Claim(NamedTuple):
-    """
-    What a store says to a request.
-
-    `mine`: run it, with `token`. `running`: somebody runs it. `done`: `reply` is what it came to. `lost`: whoever
-    ran it died, and nobody knows how far it came. `other`: the key was used for another request.
-    """
-
-    state: State
-    token: bytes = b""
-    reply: bytes = b""
-
-
-class IdempotencyStore(Protocol):
-    """Keeps one record for each name; every method is one round trip and raises `MySingleError` on a fault."""
-
-    async def claim(self, name: str, fingerprint: bytes) -> Claim:
-        """Take a name for a request, or say what became of it."""
-
-    async def renew(self, name: str, token: bytes) -> bool:
-        """Say that the request still runs; tell whether the record is still this one."""
-
-    async def finish(self, name: str, token: bytes, reply: bytes) -> bool:
-        """Keep what the request came to; tell whether the record is still this one."""
-
-    async def release(self, name: str, token: bytes) -> bool:
-        """Forget the request: it had no effect and may come again."""
 
 
 # Each record is a hash. The server's clock decides whether a lease has ended.

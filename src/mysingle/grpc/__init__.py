@@ -8,12 +8,11 @@ if TYPE_CHECKING:
     from mysingle.grpc._config import GrpcConfigError, GrpcServerConfig
     from mysingle.grpc._credentials import TlsFiles, client_credentials
     from mysingle.grpc._interceptors.auth import Trust
-    from mysingle.grpc._interceptors.idempotency import MemoryReplyStore, ReplyStore
     from mysingle.grpc._interceptors.rate_limit import RateLimiter
     from mysingle.grpc._methods import Idempotency, idempotent_methods, method_idempotency
     from mysingle.grpc._server import BaseGrpcServer
     from mysingle.grpc._status import error_of_call, error_of_status, status_code, to_status
-    from mysingle.grpc.cache import GrpcCache, grpc_cached
+    from mysingle.grpc.cache import GrpcCache, MemoryCacheStore, grpc_cached
 
 __all__ = [
     "BaseGrpcServer",
@@ -21,9 +20,8 @@ __all__ = [
     "GrpcConfigError",
     "GrpcServerConfig",
     "Idempotency",
-    "MemoryReplyStore",
+    "MemoryCacheStore",
     "RateLimiter",
-    "ReplyStore",
     "TlsFiles",
     "Trust",
     "client_credentials",
@@ -40,12 +38,11 @@ _MODULES = {
     "._config": "GrpcConfigError GrpcServerConfig",
     "._credentials": "TlsFiles client_credentials",
     "._interceptors.auth": "Trust",
-    "._interceptors.idempotency": "MemoryReplyStore ReplyStore",
     "._interceptors.rate_limit": "RateLimiter",
     "._methods": "Idempotency idempotent_methods method_idempotency",
     "._server": "BaseGrpcServer",
     "._status": "error_of_call error_of_status status_code to_status",
-    ".cache": "GrpcCache grpc_cached",
+    ".cache": "GrpcCache MemoryCacheStore grpc_cached",
 }
 
 __getattr__, __dir__ = lazy_exports(

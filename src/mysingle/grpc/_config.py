@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mysingle._kernel.errors import ErrorCode, MySingleError
+from mysingle._kernel.once import IdempotencyStore
 from mysingle._kernel.settings import GrpcSettings, ProjectSettings
 from mysingle.grpc._interceptors.auth import Trust
-from mysingle.grpc._interceptors.idempotency import ReplyStore
 from mysingle.grpc._interceptors.rate_limit import RateLimiter
 from mysingle.grpc.cache import GrpcCache
 
@@ -44,7 +44,7 @@ class GrpcServerConfig:
         exempt_methods: `pkg.Service/Method` or `pkg.Service/*`, which need no user.
         maximum_concurrent_rpcs: further calls are refused with RESOURCE_EXHAUSTED, and told when to come back.
         max_loop_lag_seconds: when the event loop is later than that, calls are refused with UNAVAILABLE.
-        rate_limiter, reply_store, cache: what the layers of those names use; without one there is no such layer.
+        rate_limiter, idempotency_store, cache: what the layers of those names use; without one there is no such layer.
         interceptors: your own interceptors of `grpc.aio`, outside of the layers.
         options: further channel arguments of gRPC.
     """
@@ -77,7 +77,7 @@ class GrpcServerConfig:
     key_file: Path | None = None
     require_client_cert: bool = False
     rate_limiter: RateLimiter | None = None
-    reply_store: ReplyStore | None = None
+    idempotency_store: IdempotencyStore | None = None
     cache: GrpcCache | None = None
     interceptors: tuple[Any, ...] = ()
     options: tuple[tuple[str, int | str], ...] = ()

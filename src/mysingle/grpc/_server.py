@@ -24,7 +24,7 @@ from mysingle.grpc._interceptors.auth import AuthLayer, ExemptMethods
 from mysingle.grpc._interceptors.context import ContextLayer
 from mysingle.grpc._interceptors.errors import ErrorsLayer
 from mysingle.grpc._interceptors.gate import GateLayer, LoopLag
-from mysingle.grpc._interceptors.idempotency import IdempotentReplies
+from mysingle.grpc._interceptors.idempotency import IdempotentCalls
 from mysingle.grpc._interceptors.observe import ObserveLayer
 from mysingle.grpc._interceptors.rate_limit import RateLimitLayer
 from mysingle.grpc._threads import HandlerThreads
@@ -300,11 +300,11 @@ def _rate_limit(server: BaseGrpcServer) -> Any:
 
 
 def _idempotency(server: BaseGrpcServer) -> Any:
-    store = server.config.reply_store
+    store = server.config.idempotency_store
     if store is None:
         return None
-    replies = IdempotentReplies(store)
-    return lambda method, behavior, handler: replies.wrap(handler)
+    calls = IdempotentCalls(store, server.config.service_name)
+    return lambda method, behavior, handler: calls.wrap(handler)
 
 
 def _cache(server: BaseGrpcServer) -> Any:

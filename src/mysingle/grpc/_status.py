@@ -11,7 +11,16 @@ import grpc
 from mysingle._kernel.errors import ErrorCode, FieldViolation, MySingleError
 from mysingle._kernel.propagation import METADATA_PUSHBACK
 
-__all__ = ["DETAILS_KEY", "WireStatus", "error_of_call", "error_of_status", "status_code", "to_status"]
+__all__ = [
+    "DETAILS_KEY",
+    "WireStatus",
+    "error_of_call",
+    "error_of_status",
+    "packed_error",
+    "status_code",
+    "to_status",
+    "unpacked_error",
+]
 
 DETAILS_KEY = "grpc-status-details-bin"
 INTERNAL_MESSAGE = "Internal error. The correlation id finds it in the log."
@@ -30,6 +39,7 @@ _MESSAGES: Mapping[ErrorCode, str] = {
 
 _CODES: Mapping[ErrorCode, grpc.StatusCode] = {code: grpc.StatusCode[code.value] for code in ErrorCode}
 _ERRORS: Mapping[Any, ErrorCode] = {status: code for code, status in _CODES.items()}
+_NUMBERS: Mapping[int, ErrorCode] = {status.value[0]: code for code, status in _CODES.items()}
 
 
 class WireStatus(NamedTuple):
@@ -116,6 +126,21 @@ def error_of_status(
     is_ours = code not in _LOCAL
     shown = message[:_MAX_MESSAGE] if is_ours else _MESSAGES.get(code, "")
     return MySingleError(shown, code=code, details={"rpc_message": message[:_MAX_MESSAGE]})
+
+
+def packed_error(error: MySingleError, domain: str) -> bytes:
+    """Return what a caller hears of an error as a serialised `google.rpc.Status`."""
+    return next(value for _, value in to_status(error, domain, None).trailers if isinstance(value, bytes))
+
+
+def unpacked_error(packed: bytes) -> MySingleError | None:
+    """Return the error that `packed_error` wrote; None when the bytes are none."""
+    try:
+        number = status_pb2.Status.FromString(packed).code
+    except DecodeError:
+        return None
+    code = _NUMBERS.get(number)
+    return None if code is None else _read(packed, code)
 
 
 def _read(packed: bytes, code: ErrorCode) -> MySingleError | None:

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from mysingle.grpc._around import ServerCall
 from mysingle.grpc._interceptors.idempotency import UnaryHandler
 
-__all__ = ["CacheRule", "CacheStore", "GrpcCache", "cache_rule", "grpc_cached"]
+__all__ = ["CacheRule", "CacheStore", "GrpcCache", "MemoryCacheStore", "cache_rule", "grpc_cached"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MARK = "__grpc_cached__"
 _GENERATION_SECONDS = 1.0
 _GENERATION_TTL_SECONDS = 86_400
+_MAX_RESPONSES = 10_000
 
 
 class CacheRule(NamedTuple):
@@ -34,6 +35,25 @@ class CacheStore(Protocol):
 
     async def set(self, key: str, value: bytes, ttl: int | None = None) -> bool:
         """Store for so many seconds; tell whether it is stored."""
+
+
+class MemoryCacheStore:
+    """A store in this process: enough for one replica."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, tuple[float, bytes]] = {}
+
+    async def get(self, key: str) -> bytes | None:
+        """Return what is stored and has not expired."""
+        expires, value = self._values.get(key, (0.0, b""))
+        return value if asyncio.get_running_loop().time() < expires else None
+
+    async def set(self, key: str, value: bytes, ttl: int | None = None) -> bool:
+        """Store, for a day when nothing else is said; the oldest entry makes room."""
+        if len(self._values) >= _MAX_RESPONSES:
+            self._values.pop(next(iter(self._values)))
+        self._values[key] = (asyncio.get_running_loop().time() + (ttl or _GENERATION_TTL_SECONDS), value)
+        return True
 
 
 def grpc_cached(ttl: int | None = None, *, public: bool = False) -> Callable[[F], F]:

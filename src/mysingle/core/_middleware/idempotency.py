@@ -1,28 +1,17 @@
 """The idempotency layer: a request that comes twice with one key runs once, and both get the same reply."""
 
-import asyncio
 import base64
-import contextlib
 import hashlib
 import json
 import re
-import time
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from typing import Any
 
 from mysingle._kernel import propagation
 from mysingle._kernel.asgi import App, Message, Receive, Scope, Send, header_map
 from mysingle._kernel.context import current_context
-from mysingle._kernel.errors import (
-    AlreadyExistsError,
-    ErrorCode,
-    InvalidArgumentError,
-    MySingleError,
-    UnavailableError,
-    translate,
-)
-from mysingle._kernel.logging import get_logger
+from mysingle._kernel.errors import AlreadyExistsError, InvalidArgumentError, MySingleError, translate
+from mysingle._kernel.once import Claim, IdempotencyStore, Once, record_name
 from mysingle._kernel.problems import problem_messages, to_problem
 from mysingle.core._middleware.errors import AskHandler
 
@@ -33,39 +22,9 @@ _HEADER = b"idempotency-key"
 _KEY = re.compile(rb'"?([\x21\x23-\x7e]{1,255})"?')
 _AGAIN = frozenset({408, 425, 429, 503})
 _MAX_REPLY_BYTES = 1024 * 1024
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _OWN_HEADERS = frozenset(
     {b"date", b"server", b"connection", *(name.lower().encode() for name in propagation.CORRELATION_HEADERS)}
 )
-
-log = get_logger("mysingle.core")
-
-
-class _Claim(Protocol):
-    @property
-    def state(self) -> str: ...
-    @property
-    def token(self) -> bytes: ...
-    @property
-    def reply(self) -> bytes: ...
-
-
-class Store(Protocol):
-    """What is needed of `mysingle.database.IdempotencyStore`."""
-
-    lease_seconds: float
-
-    async def claim(self, name: str, fingerprint: bytes) -> _Claim:
-        """Take a name for a request, or say what became of it."""
-
-    async def renew(self, name: str, token: bytes) -> bool:
-        """Say that the request still runs."""
-
-    async def finish(self, name: str, token: bytes, reply: bytes) -> bool:
-        """Keep what the request came to."""
-
-    async def release(self, name: str, token: bytes) -> bool:
-        """Forget the request."""
 
 
 class IdempotencyMiddleware:
@@ -79,13 +38,18 @@ class IdempotencyMiddleware:
     """
 
     def __init__(
-        self, app: App, *, store: Store, service_name: str, ask_handler: AskHandler, wait_seconds: float = 30.0
+        self,
+        app: App,
+        *,
+        store: IdempotencyStore,
+        service_name: str,
+        ask_handler: AskHandler,
+        wait_seconds: float = 30.0,
     ) -> None:
         self.app = app
         self._ask_handler = ask_handler
-        self._store = store
+        self._once = Once(store, wait_seconds)
         self._service_name = service_name
-        self._wait_seconds = wait_seconds
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Let requests without a key through."""
@@ -105,79 +69,31 @@ class IdempotencyMiddleware:
         body = await _read(receive)
         if body is None:
             return  # the client has left before it had asked
-        name = self._name(key)
-        claim = await self._claim(name, _fingerprint(scope, body))
+        name = record_name(self._service_name, current_context().user_id, key)
+        claim = await self._once.claim(name, _fingerprint(scope, body))
         if claim.state == "mine":
-            async with self._kept_alive(name, claim.token):
-                await self._run_first(name, claim.token, scope, _replay_body(body, receive), send)
+            async with self._once.kept_alive(name, claim):
+                await self._run_first(name, claim, scope, _replay_body(body, receive), send)
             return
         for message in _unpack(claim.reply):
             await send(message)
 
-    def _name(self, key: bytes) -> str:
-        user = current_context().user_id or "anonymous"
-        return f"{self._service_name}:{user}:{hashlib.sha256(key).hexdigest()[:40]}"
-
-    async def _claim(self, name: str, fingerprint: bytes) -> _Claim:
-        """Take the key, or wait until whoever has it is done."""
-        ends_at, pause = time.monotonic() + self._wait_seconds, _FIRST_PAUSE
-        while True:
-            claim = await self._ask(name, fingerprint)
-            if claim.state in ("mine", "done"):
-                return claim
-            _refuse(claim.state)
-            if time.monotonic() + pause > ends_at:
-                raise AlreadyExistsError(
-                    "The first request with this Idempotency-Key is still running.",
-                    code=ErrorCode.ABORTED,
-                    reason="IDEMPOTENCY_IN_PROGRESS",
-                    retry_after_seconds=1,
-                )
-            await asyncio.sleep(pause)
-            pause = min(_LONGEST_PAUSE, pause * 1.5)
-
-    async def _ask(self, name: str, fingerprint: bytes) -> _Claim:
-        try:
-            return await self._store.claim(name, fingerprint)
-        except MySingleError as error:
-            raise UnavailableError(
-                "The request was not run: its Idempotency-Key cannot be checked at the moment.",
-                reason="IDEMPOTENCY_UNAVAILABLE",
-                retry_after_seconds=1,
-            ) from error
-
-    @asynccontextmanager
-    async def _kept_alive(self, name: str, token: bytes) -> AsyncIterator[None]:
-        """Tell the store that the request still runs, for as long as it does."""
-
-        async def renew() -> None:
-            while True:
-                await asyncio.sleep(self._store.lease_seconds / 3)
-                with contextlib.suppress(MySingleError):
-                    await self._store.renew(name, token)
-
-        task = asyncio.create_task(renew())
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _run_first(self, name: str, token: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run_first(self, name: str, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
         reply = _Recording(send)
         try:
             await self.app(scope, receive, reply.send)
         except Exception as error:
             if await self._answer_by_handler(error, scope, receive, reply):
-                await self._end(name, token, reply.status, reply.messages)
+                await self._end(name, claim, reply.status, reply.messages)
                 await reply.flush()
                 return
             # The errors layer answers this one; its duplicates get the same document from here.
             problem = to_problem(translate(error) or MySingleError())
             messages = problem_messages(problem, scope["path"], current_context().correlation_id, self._service_name)
-            await self._end(name, token, problem.status, list(messages))
+            await self._end(name, claim, problem.status, list(messages))
             await reply.flush()
             raise
-        await self._end(name, token, reply.status, reply.messages)
+        await self._end(name, claim, reply.status, reply.messages)
         await reply.flush()
 
     async def _answer_by_handler(self, error: Exception, scope: Scope, receive: Receive, reply: "_Recording") -> bool:
@@ -189,15 +105,11 @@ class IdempotencyMiddleware:
             await answer(scope, receive, reply.send)
         return answer is not None
 
-    async def _end(self, name: str, token: bytes, status: int, messages: "list[Message] | None") -> None:
-        """Keep the reply before the client sees it: whoever has a reply can rely on it."""
-        try:
-            if status in _AGAIN:
-                await self._store.release(name, token)
-            else:
-                await self._store.finish(name, token, _pack(messages))
-        except MySingleError as error:
-            log.error("idempotency.not_kept", reason=error.reason, status=status)
+    async def _end(self, name: str, claim: Claim, status: int, messages: "list[Message] | None") -> None:
+        if status in _AGAIN:
+            await self._once.release(name, claim)
+        else:
+            await self._once.finish(name, claim, _pack(messages))
 
 
 class _Recording:
@@ -226,19 +138,6 @@ class _Recording:
         held, self.messages = self.messages, None
         for each in held or ():
             await self._send(each)
-
-
-def _refuse(state: str) -> None:
-    if state == "other":
-        raise InvalidArgumentError(
-            "This Idempotency-Key was used for another request.", reason="IDEMPOTENCY_KEY_REUSED", status=422
-        )
-    if state == "lost":
-        raise AlreadyExistsError(
-            "The first request with this Idempotency-Key was interrupted: look what became of it before you ask again "
-            "with another key.",
-            reason="IDEMPOTENCY_OUTCOME_UNKNOWN",
-        )
 
 
 async def _read(receive: Receive) -> bytes | None:

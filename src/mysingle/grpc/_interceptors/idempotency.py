@@ -1,96 +1,84 @@
-"""The idempotency layer: the same key and the same request run once, and get the same reply."""
+"""The idempotency layer: a call that comes twice with one key runs once, and both get the same end."""
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
-from mysingle._kernel.errors import InvalidArgumentError
+import grpc
+from mysingle._kernel.errors import AlreadyExistsError, ErrorCode, InvalidArgumentError, MySingleError, translate
+from mysingle._kernel.once import Claim, IdempotencyStore, Once, record_name
 from mysingle._kernel.propagation import METADATA_IDEMPOTENCY_KEY, clean_id
 from mysingle.grpc._around import ServerCall
+from mysingle.grpc._interceptors.errors import code_name
+from mysingle.grpc._status import error_of_call, error_of_status, packed_error, unpacked_error
 
-__all__ = ["IdempotentReplies", "MemoryReplyStore", "ReplyStore", "UnaryHandler"]
+__all__ = ["IdempotentCalls", "UnaryHandler"]
 
-_DIGEST = 32
-_TTL_SECONDS = 24 * 3600
-_MAX_REPLIES = 10_000
+_REPLY, _ERROR = b"\x01", b"\x02"
+_AGAIN = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.RESOURCE_EXHAUSTED, ErrorCode.ABORTED})
 
 UnaryHandler = Callable[[ServerCall, bytes], Awaitable[bytes]]
 
 
-class ReplyStore(Protocol):
-    """Keeps replies; a `BaseRedisCache` with the bytes codec is one."""
+class IdempotentCalls:
+    """
+    Wraps unary handlers; calls without an `idempotency-key` pass.
 
-    async def get(self, key: str) -> bytes | None:
-        """Return what is stored."""
+    An error is kept like a reply, unless it says that trying again makes sense: then the key is free again.
+    """
 
-    async def set(self, key: str, value: bytes, ttl: int | None = None) -> bool:
-        """Store for so many seconds."""
-
-
-class MemoryReplyStore:
-    """A store in this process: enough for one replica."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, tuple[float, bytes]] = {}
-
-    async def get(self, key: str) -> bytes | None:
-        """Return what is stored and has not expired."""
-        expires, value = self._values.get(key, (0.0, b""))
-        return value if asyncio.get_running_loop().time() < expires else None
-
-    async def set(self, key: str, value: bytes, ttl: int | None = None) -> bool:
-        """Store; the oldest entry makes room."""
-        if len(self._values) >= _MAX_REPLIES:
-            self._values.pop(next(iter(self._values)))
-        self._values[key] = (asyncio.get_running_loop().time() + (ttl or _TTL_SECONDS), value)
-        return True
-
-
-class IdempotentReplies:
-    """Wraps unary handlers; calls without an `idempotency-key` pass."""
-
-    def __init__(self, store: ReplyStore) -> None:
-        self._store = store
-        self._running: dict[str, asyncio.Future[bytes]] = {}
+    def __init__(self, store: IdempotencyStore, service_name: str) -> None:
+        self._once = Once(store)
+        self._service_name = service_name
 
     def wrap(self, handler: UnaryHandler) -> UnaryHandler:
         """Return the handler that runs once for each key."""
 
         async def once(call: ServerCall, request: bytes) -> bytes:
-            given = call.metadata.get(METADATA_IDEMPOTENCY_KEY)
-            if given is None:
-                return await handler(call, request)
-            if clean_id(str(given).encode("utf-8", "replace")) is None:
-                raise InvalidArgumentError("The idempotency key is ill-formed.", reason="IDEMPOTENCY_KEY_INVALID")
-            scope = f"{call.context.user_id}\n{call.method.name}\n{given}".encode()
-            return await self._run(f"idempotency:{hashlib.sha256(scope).hexdigest()}", handler, call, request)
+            key = call.metadata.get(METADATA_IDEMPOTENCY_KEY)
+            return await (handler(call, request) if key is None else self._run(str(key), handler, call, request))
 
         return once
 
     async def _run(self, key: str, handler: UnaryHandler, call: ServerCall, request: bytes) -> bytes:
-        digest = hashlib.sha256(request).digest()
-        while (running := self._running.get(key)) is not None:
-            await asyncio.wait({running})
-            if not running.cancelled() and running.exception() is None:
-                return _checked(running.result(), digest)
-        running = self._running[key] = asyncio.get_running_loop().create_future()
+        if clean_id(key.encode("utf-8", "replace")) is None:
+            raise InvalidArgumentError("The idempotency key is ill-formed.", reason="IDEMPOTENCY_KEY_INVALID")
+        name = record_name(self._service_name, call.context.user_id, key.encode())
+        claim = await self._once.claim(name, hashlib.sha256(call.method.name.encode() + b"\n" + request).digest())
+        if claim.state == "done":
+            return _unpack(claim.reply)
+        async with self._once.kept_alive(name, claim):
+            return await self._run_first(name, claim, handler, call, request)
+
+    async def _run_first(
+        self, name: str, claim: Claim, handler: UnaryHandler, call: ServerCall, request: bytes
+    ) -> bytes:
         try:
-            stored = await self._store.get(key)
-            if stored is None:
-                stored = digest + await handler(call, request)
-                await self._store.set(key, stored, _TTL_SECONDS)
-            running.set_result(stored)
-        finally:
-            if not running.done():
-                running.cancel()
-            del self._running[key]
-        return _checked(stored, digest)
+            reply = await handler(call, request)
+        except Exception as error:
+            known = _known(error, call)
+            if known.code in _AGAIN:
+                await self._once.release(name, claim)
+            else:
+                await self._once.finish(name, claim, _ERROR + packed_error(known, self._service_name))
+            raise
+        await self._once.finish(name, claim, _REPLY + reply)
+        return reply
 
 
-def _checked(stored: bytes, digest: bytes) -> bytes:
-    if stored[:_DIGEST] != digest:
-        raise InvalidArgumentError(
-            "The idempotency key was used for another request.", reason="IDEMPOTENCY_KEY_REUSED", status=422
+def _known(error: Exception, call: ServerCall) -> MySingleError:
+    """Return what the caller hears of an error."""
+    if isinstance(error, grpc.aio.AbortError):
+        native = call.native
+        return error_of_status(
+            grpc.StatusCode[code_name(native.code())], str(native.details() or ""), native.trailing_metadata()
         )
-    return stored[_DIGEST:]
+    known = error_of_call(error) if isinstance(error, grpc.aio.AioRpcError) else translate(error)
+    return known or MySingleError()
+
+
+def _unpack(kept: bytes) -> bytes:
+    if kept[:1] == _REPLY:
+        return kept[1:]
+    raise unpacked_error(kept[1:]) or AlreadyExistsError(
+        "The call has run, but its reply cannot be read any more.", reason="IDEMPOTENCY_REPLY_NOT_KEPT"
+    )
