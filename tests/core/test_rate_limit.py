@@ -2,7 +2,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from fastapi import Depends
+from fastapi import APIRouter, Depends
 
 from mysingle._kernel.settings import CommonSettings, set_settings
 from mysingle.core import create_fastapi_app, create_service_config
@@ -10,6 +10,10 @@ from mysingle.core.rate_limit import rate_limited
 from mysingle.database import MemoryLimitStore, RateLimiter
 
 ALICE, BOB = {"X-User-Id": "a11ce0000000000000000001"}, {"X-User-Id": "b0b000000000000000000002"}
+
+
+async def read_nothing() -> None:
+    pass
 
 
 @pytest.fixture
@@ -22,6 +26,11 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     @app.get("/items/{item}", dependencies=[Depends(rate_limited(limiter=limiter))])
     async def read(item: str) -> str:
         return item
+
+    for prefix in ("/bars", "/trades"):
+        router = APIRouter(prefix=prefix, dependencies=[Depends(rate_limited(limiter=limiter))])
+        router.add_api_route("/{symbol}", read_nothing)
+        app.include_router(router)
 
     @app.get("/open", dependencies=[Depends(rate_limited(limiter=limiter))])
     async def public() -> str:
@@ -41,6 +50,12 @@ async def test_too_many(client: httpx.AsyncClient) -> None:
     assert 1 <= int(answers[2].headers["Retry-After"]) <= 60
     assert answers[2].headers["RateLimit"].startswith('"default";r=0;')
     assert (await client.get("/items/1", headers=BOB)).status_code == 200
+
+
+async def test_routers(client: httpx.AsyncClient) -> None:
+    """Routes of two routers that are spelled alike have an allowance each."""
+    paths = ["/bars/SPY", "/bars/SPY", "/trades/SPY", "/bars/SPY"]
+    assert [(await client.get(path, headers=ALICE)).status_code for path in paths] == [200, 200, 200, 429]
 
 
 async def test_public_path(client: httpx.AsyncClient) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mysingle.core._serve import run
     from mysingle.core.app import create_fastapi_app
     from mysingle.core.config import get_settings, settings
+    from mysingle.core.rate_limit import rate_limited
     from mysingle.core.service import ServiceConfig, ServiceType, create_service_config
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "get_logger",
     "get_settings",
     "leave_within",
+    "rate_limited",
     "run",
     "settings",
 ]
@@ -40,6 +42,7 @@ __getattr__, __dir__ = lazy_exports(
         "get_logger": "mysingle._kernel.logging",
         "get_settings": ".config",
         "leave_within": "._leave",
+        "rate_limited": ".rate_limit",
         "run": "._serve",
         "settings": ".config",
     },

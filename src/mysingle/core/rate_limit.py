@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
 
+from mysingle.core._middleware.observe import route_template
 from mysingle.database import Limit, RateLimiter
 
 __all__ = ["rate_limited"]
@@ -42,5 +43,4 @@ def _caller(request: Request) -> str:
 
 def _endpoint(request: Request) -> str:
     """Return the route's template, never its path: ids in paths would give each its own allowance."""
-    route = request.scope.get("route")
-    return f"{request.method} {getattr(route, 'path', 'unknown')}".replace(" ", "")
+    return request.method + route_template(request.scope)
