@@ -39,8 +39,8 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "error: no venv; on Debian: apt install python3-venv"; exit 2; }
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing mysingle[common,embedded,testing], about a minute the first time"
-	@$(PIP) --editable '.[common,embedded,testing]'
+	@echo "Installing mysingle[common-grpc,embedded,testing], about a minute the first time"
+	@$(PIP) --editable '.[common-grpc,embedded,testing]'
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python

@@ -1,27 +1,20 @@
-"""What users see while MongoDB or Redis is away: `python -m examples.demo.outages`, or `watch` from another script."""
+"""The chapter of the demo in which Redis and MongoDB are killed while people work."""
 
-import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from mysingle.embedded import EmbeddedMongo, EmbeddedRedis
+from examples.demo.caller import Caller
+from examples.demo.chapters import MOMENTUM, NOWHERE, Person
+from examples.demo.terminal import dim
+from examples.demo.tour import Tour
+from examples.demo.world import World
 
-ALICE = "a11ce0000000000000000001"
-MOMENTUM = {"name": "Momentum", "symbol": "SPY", "interval": "1d", "parameters": {"fast": 20, "slow": 100}}
-SERVICE = Path(__file__).parents[1] / "strategy_service"
+RATE, BEFORE_SECONDS, DOWN_SECONDS, AFTER_SECONDS = 10.0, 0.5, 2.0, 2.5
+NOBODY_ANSWERS = 599
 
 
 class Server(Protocol):
@@ -72,77 +65,62 @@ class _User(threading.Thread):
         self.join(30)
 
 
-def watch(
-    server: Server, requests: Mapping[str, Callable[[], int]], *, down_seconds: float = 3.0, rate: float = 20.0
-) -> dict[str, Seen]:
-    """
-    Kill a server while requests run, start it again, and return what the users of each request saw.
+def kill_servers(tour: Tour, world: World, person: Person) -> None:
+    """Kill each server while requests run, start it again, and show what users saw."""
+    created = world.front.call("POST", "/strategies", person.headers, MOMENTUM)
+    path = f"/strategies/{created.body.get('id', NOWHERE)}"
+    requests: dict[str, Callable[[], int]] = {
+        "read one (cached)": _sender(world.gateway.url, person, "GET", path),
+        "list (database)": _sender(world.gateway.url, person, "GET", "/strategies"),
+        "create (database)": _sender(world.gateway.url, person, "POST", "/strategies", MOMENTUM),
+        "the platform: /health": _sender(world.strategies.url, None, "GET", "/health"),
+    }
+    for server in world.servers:
+        seen = _watch(server, requests)
+        statuses = {status for user in seen.values() for status in user.down | user.after}
+        tour.failures += not statuses <= {200, 201, 503}
+        _show(server, seen)
 
-    Each request is a function that sends it and returns the status; it runs `rate` times a second in a thread.
-    """
-    users = {name: _User(request, rate) for name, request in requests.items()}
+
+def _sender(url: str, person: Person | None, method: str, path: str, body: object = None) -> Callable[[], int]:
+    caller = Caller(url)
+
+    def send() -> int:
+        try:
+            return caller.call(method, path, person.headers if person else None, body).status
+        except OSError:
+            return NOBODY_ANSWERS
+
+    return send
+
+
+def _watch(server: Server, requests: Mapping[str, Callable[[], int]]) -> dict[str, Seen]:
+    users = {name: _User(request, RATE) for name, request in requests.items()}
     for user in users.values():
         user.start()
-    time.sleep(1)
+    time.sleep(BEFORE_SECONDS)
     server.kill()
     _enter(users, "down")
-    time.sleep(down_seconds)
+    time.sleep(DOWN_SECONDS)
     server.start()
     _enter(users, "after")
-    time.sleep(3)
+    time.sleep(AFTER_SECONDS)
     for user in users.values():
         user.end()
     return {name: user.seen for name, user in users.items()}
 
 
-def show(server: Server, seen: Mapping[str, Seen]) -> None:
-    """Print a table."""
-    print(f"\n  {server.name} is killed and comes back")
-    print(f"  {'request':<28} {'before':<14} {'while away':<22} {'slowest':>8}   {'after':<20} works again")
+def _show(server: Server, seen: Mapping[str, Seen]) -> None:
+    header = (
+        f"{f'{server.name} is killed':<28} {'before':<12} {'while away':<18} {'slowest':<10} {'back':<12} works again"
+    )
+    print("  " + dim(header))
     for name, user in seen.items():
         print(
-            f"  {name:<28} {_counted(user.before):<14} {_counted(user.down):<22} {user.slowest_seconds:6.2f} s   "
-            f"{_counted(user.after):<20} {user.recovered_seconds:.2f} s"
+            f"  {name:<28} {_counted(user.before):<12} {_counted(user.down):<18} "
+            f"{f'{user.slowest_seconds:.2f} s':<10} {_counted(user.after):<12} {user.recovered_seconds:.2f} s",
+            flush=True,
         )
-
-
-def send(url: str, method: str = "GET", body: object = None, user: str = ALICE) -> tuple[int, bytes]:
-    """Send one request of a user, and return status and body; 599 when nobody answers."""
-    data = None if body is None else json.dumps(body).encode()
-    headers = {"X-User-Id": user, "Content-Type": "application/json"}
-    request = urllib.request.Request(url, data, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-    except OSError:
-        return 599, b""
-
-
-def main() -> int:
-    """Show both outages; 1 when a user saw anything but an answer or a 503."""
-    with (
-        TemporaryDirectory() as folder,
-        EmbeddedMongo(Path(folder) / "mongo", sync_on_commit=True) as mongo,
-        EmbeddedRedis() as redis,
-        _service(mongo, redis) as url,
-    ):
-        _, created = send(f"{url}/strategies", "POST", MOMENTUM)
-        path = f"{url}/strategies/{json.loads(created)['id']}"
-        requests: dict[str, Callable[[], int]] = {
-            "read one (cached)": lambda: send(path)[0],
-            "list (database)": lambda: send(f"{url}/strategies")[0],
-            "create (database)": lambda: send(f"{url}/strategies", "POST", MOMENTUM)[0],
-            "GET /health": lambda: send(f"{url}/health")[0],
-            "GET /ready": lambda: send(f"{url}/ready")[0],
-        }
-        seen = []
-        for server in (redis, mongo):
-            seen.append(watch(server, requests))
-            show(server, seen[-1])
-    statuses = {status for outage in seen for user in outage.values() for status in user.down | user.after}
-    return 0 if statuses <= {200, 201, 503} else 1
 
 
 def _enter(users: Mapping[str, _User], phase: str) -> None:
@@ -153,35 +131,3 @@ def _enter(users: Mapping[str, _User], phase: str) -> None:
 
 def _counted(statuses: Counter[int]) -> str:
     return " ".join(f"{status}x{count}" for status, count in sorted(statuses.items())) or "-"
-
-
-@contextmanager
-def _service(mongo: EmbeddedMongo, redis: EmbeddedRedis) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "ENVIRONMENT": "development",
-        "MONGODB_URL": mongo.url,
-        "MONGODB_SERVER_SELECTION_TIMEOUT_MS": "1000",
-        "MONGODB_TIMEOUT_MS": "1500",
-        "REDIS_HOST": redis.host,
-        "REDIS_PORT": str(redis.port),
-        "LOG_LEVEL": "CRITICAL",
-    }
-    command = [sys.executable, "-m", "mysingle", "run", "app.main:app", "--port", str(port)]
-    url = f"http://127.0.0.1:{port}"
-    with subprocess.Popen(command, cwd=SERVICE, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            while send(f"{url}/ready")[0] != 200:
-                if process.poll() is not None:
-                    raise RuntimeError(f"the service ended with status {process.returncode}")
-                time.sleep(0.1)
-            yield url
-        finally:
-            process.terminate()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

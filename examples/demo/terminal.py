@@ -50,3 +50,7 @@ def row(step: str, request: str, status: int, expected: int, seconds: float, not
     print(
         f"  {step:<38} {dim(f'{request:<28}')} {mark}  {dim(f'{seconds * 1000:6.1f} ms')}  {note}".rstrip(), flush=True
     )
+
+
+def fact(step: str, said: str, *, is_expected: bool) -> None:
+    print(f"  {step:<38} {dim(' ' * 28)} {green('yes') if is_expected else red('no')}  {said}", flush=True)

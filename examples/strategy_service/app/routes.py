@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
+from app.market_data import MarketDataClient
 from app.models import Strategy, StrategyIn, StrategyOut, StrategyPage
 from mysingle.auth import get_current_active_verified_user
 from mysingle.core import get_logger
@@ -60,6 +61,17 @@ async def read_strategy(strategy_id: str, request: Request) -> StrategyOut:
         return StrategyOut.model_validate(await Strategy.require_owned(strategy_id, user))
 
     return await cache.get_or_set(_key(user.id, strategy_id), load, ttl=600)
+
+
+@router.get("/{strategy_id}/closes")
+async def read_closes(
+    strategy_id: str, request: Request, limit: Annotated[int, Query(ge=1, le=5_000)] = 250
+) -> list[float]:
+    """Read the closing prices of a strategy's symbol, from the market data service."""
+    user = get_current_active_verified_user(request)
+    strategy = await Strategy.require_owned(strategy_id, user)
+    async with MarketDataClient() as market_data:
+        return await market_data.closes(strategy.symbol, limit)
 
 
 @router.put("/{strategy_id}")

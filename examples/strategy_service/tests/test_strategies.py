@@ -3,7 +3,12 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
+from mysingle.clients import get_pool
+from mysingle.core.context import current_context
+from mysingle.core.errors import NotFoundError
 from mysingle.database import get_redis_client
+from mysingle.protos.market_data.v1 import market_data_pb2, market_data_pb2_grpc
+from mysingle.testing import grpc_pair
 
 MOMENTUM = {"name": "Momentum", "symbol": "SPY", "interval": "1d", "parameters": {"fast": 20, "slow": 100}}
 NOWHERE = "/strategies/000000000000000000000000"
@@ -47,6 +52,41 @@ async def test_read_is_cached(alice: AsyncClient) -> None:
     assert first == created
     assert [name for name in await redis.keys("*") if name.startswith("strategy:")] == [key]
     assert 0 < await redis.ttl(key) <= 600
+
+
+class Bars(market_data_pb2_grpc.MarketDataServiceServicer):
+    """Knows two bars of SPY, and who asked."""
+
+    def __init__(self) -> None:
+        self.callers: list[str | None] = []
+
+    async def GetBars(self, request: Any, context: Any) -> Any:
+        self.callers.append(current_context().user_id)
+        if request.symbol != "SPY":
+            raise NotFoundError("There is no such symbol", reason="SYMBOL_NOT_FOUND")
+        return market_data_pb2.GetBarsResponse(bars=[market_data_pb2.Bar(close=value) for value in (510.0, 512.3)])
+
+
+async def test_closes(alice: AsyncClient, bob: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices come from the market data service, asked in the name of the user; what it refuses, the caller hears."""
+    bars = Bars()
+    spy, none = await _create(alice), await _create(alice, symbol="NONE")
+    async with grpc_pair(
+        lambda server: market_data_pb2_grpc.add_MarketDataServiceServicer_to_server(bars, server)
+    ) as pair:
+        monkeypatch.setenv("MARKET_DATA_SERVICE_GRPC_HOST", pair.host)
+        answers = [
+            await client.get(f"/strategies/{item['id']}/closes")
+            for client, item in ((alice, spy), (alice, none), (bob, spy))
+        ]
+        await get_pool().close()
+
+    assert (answers[0].status_code, answers[0].json()) == (200, [510.0, 512.3])
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers[1:]] == [
+        (404, "SYMBOL_NOT_FOUND"),
+        (404, "NOT_FOUND"),
+    ]
+    assert bars.callers == [alice.headers["X-User-Id"]] * 2
 
 
 async def test_update_is_seen_at_once(alice: AsyncClient) -> None:
