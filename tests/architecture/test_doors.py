@@ -25,7 +25,7 @@ OWNERS = {
     "orjson": ["database._codec"],
     "msgpack": ["database._codec", "dsl.ir.codec", "dsl.sandbox"],
     "joserfc": ["auth._tokens", "auth._keys", "auth.iam", "testing"],
-    "google": ["database._codec", "grpc", "protos", "tooling"],
+    "google": ["database._codec", "grpc", "protos", "testing", "tooling"],
     "httpx": ["auth._keys", "auth.iam._oauth", "testing"],
     "argon2": ["auth.iam._passwords"],
     "cryptography": ["auth._keys", "auth.iam"],

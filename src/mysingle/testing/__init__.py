@@ -6,6 +6,7 @@ from mysingle._kernel.extras import lazy_exports
 
 if TYPE_CHECKING:
     from mysingle.testing.app import running
+    from mysingle.testing.fakes import FakeService
     from mysingle.testing.iam import Account, RunningIam, SignedIn, running_iam
     from mysingle.testing.identity import ALICE, BOB, BearerToken, GatewayIdentity, as_user, make_user
     from mysingle.testing.mail import Mail, Mailbox, mail_server
@@ -18,6 +19,7 @@ __all__ = [
     "BOB",
     "Account",
     "BearerToken",
+    "FakeService",
     "Faults",
     "GatewayIdentity",
     "GrpcPair",
@@ -39,6 +41,7 @@ __all__ = [
 
 _MODULES = {
     ".app": "running",
+    ".fakes": "FakeService",
     ".iam": "Account RunningIam SignedIn running_iam",
     ".identity": "ALICE BOB BearerToken GatewayIdentity as_user make_user",
     ".mail": "Mail Mailbox mail_server",
