@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 import grpc
-from mysingle._kernel.call_identity import CallSigner, CallVerifier
+from mysingle._kernel.call_identity import CallSigner, CallVerifier, key_for
 from mysingle._kernel.context import RequestContext, use_context
 from mysingle._kernel.errors import MySingleError, UnauthenticatedError, translate
 from mysingle._kernel.identity import AuthenticatedUser
+from mysingle.cli import main
 from mysingle.core.config import CommonSettings
 from mysingle.grpc import GrpcConfigError, GrpcServerConfig, Trust
 from mysingle.protos.market_data.v1 import market_data_pb2_grpc
@@ -26,12 +27,19 @@ def reason_of(error: BaseException) -> str:
     return told.reason
 
 
-def metadata(callee: str = "test", method: str = GET_BARS, key: str = KEY, user: str = "", stated: str = "") -> Any:
+def metadata(
+    callee: str = "test",
+    method: str = GET_BARS,
+    key: str = KEY,
+    user: str = "",
+    stated: str = "",
+    caller: str = "a-service",
+) -> Any:
     from mysingle._kernel.errors import add_translator
     from mysingle.grpc import error_of_call
 
     add_translator(grpc.aio.AioRpcError, error_of_call)
-    signer = CallSigner([key.encode()], "a-service")
+    signer = CallSigner([key.encode()], caller)
     user = user or "a11ce0000000000000000001"
     return [
         ("authorization", f"Bearer {signer.token(callee)}"),
@@ -74,6 +82,76 @@ FORGED: dict[str, tuple[Callable[[], Any], str]] = {
     "signed user garbage": (lambda: [metadata()[0], ("x-user-context", "a.b")], "USER_CONTEXT_INVALID"),
     "signed user cut": (lambda: [metadata()[0], ("x-user-context", metadata()[1][1][:-2])], "USER_CONTEXT_INVALID"),
 }
+
+
+OWN = {"trust": Trust.SIGNED, "caller_keys": {"a-service": (key_for("test", KEY.encode()),)}}
+
+
+async def call_with(rpc: Any, pairs: Any, config: Any) -> str:
+    """Return the reason of a call's refusal; empty when it was let in."""
+    async with grpc_pair(rpc.register, **config) as pair, grpc.aio.insecure_channel(pair.host) as channel:
+        try:
+            await market_data_pb2_grpc.MarketDataServiceStub(channel).GetBars(rpc.bars("x"), metadata=pairs)
+        except grpc.aio.AioRpcError as error:
+            return reason_of(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("caller", "key", "reason"),
+    [
+        ("a-service", KEY, ""),
+        ("A_Service", KEY, ""),
+        ("b-service", KEY, "SERVICE_TOKEN_INVALID"),
+        ("a-service", FOREIGN, "SERVICE_TOKEN_INVALID"),
+        ("", KEY, "SERVICE_TOKEN_INVALID"),
+    ],
+    ids=["its own", "spelled otherwise", "in the name of another", "the key of another", "nameless"],
+)
+async def test_keys_of_callers(caller: str, key: str, reason: str, rpc: Any) -> None:
+    """With keys of callers each one speaks for itself alone, and others for nobody."""
+    assert await call_with(rpc, metadata(key=key, caller=caller), OWN) == reason
+
+
+async def test_broken_callee(rpc: Any) -> None:
+    """What one callee knows of a caller is of no use at another one, nor as the secret of the caller."""
+    known_there = key_for("other", KEY.encode())
+    fake = _resigned_by(known_there)
+
+    assert await call_with(rpc, fake, OWN) == "SERVICE_TOKEN_INVALID"
+    assert await call_with(rpc, metadata(key=known_there.hex()), OWN) == "SERVICE_TOKEN_INVALID"
+
+
+def _resigned_by(key: bytes) -> Any:
+    """Return what somebody with one derived key would send."""
+    signer = CallSigner([KEY.encode()], "a-service")
+    signer._keys["test"] = key
+    user = AuthenticatedUser(id="a11ce0000000000000000001")
+    return [
+        ("authorization", f"Bearer {signer.token('test')}"),
+        ("x-user-context", signer.user("test", GET_BARS, user)),
+        ("user-id", user.id),
+    ]
+
+
+def test_caller_key_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints what the callee's setting takes, and the callee then believes that caller."""
+    monkeypatch.setenv("GRPC_SERVICE_KEYS", KEY)
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "test-service", "--caller", "a-service"])
+    printed = capsys.readouterr().out.strip()
+    settings = CommonSettings(_env_file=None, ENVIRONMENT="production", GRPC_SERVICE_KEYS="", GRPC_CALLER_KEYS=printed)
+    config = GrpcServerConfig.from_settings(settings, "test-service")
+
+    assert (ended.value.code, config.trust) == (0, Trust.SIGNED)
+    assert config.caller_keys == {"a-service": (key_for("test", KEY.encode()),)}
+
+
+@pytest.mark.parametrize("pairs", ["a-service", "a-service:short", "A:" + "0" * 64, ":" + "0" * 64])
+def test_ill_formed_caller_keys(pairs: str) -> None:
+    """A pair that is none is found at the start."""
+    with pytest.raises(ValueError, match="mysingle keys"):
+        CommonSettings(_env_file=None, GRPC_CALLER_KEYS=pairs)
 
 
 @pytest.mark.parametrize("case", FORGED)
@@ -125,12 +203,12 @@ def test_expired_user() -> None:
 
 
 def _resigned(signed: str, seconds: int) -> str:
-    from mysingle._kernel.call_identity import _decode, _encode, _mac
+    from mysingle._kernel.call_identity import _decode, _encode, _mac, key_for
 
     fields = _decode(signed.partition(".")[0]).decode().split("\n")
     fields[1] = str(int(fields[1]) + seconds)
     message = "\n".join(fields).encode()
-    return f"{_encode(message)}.{_encode(_mac(KEY.encode(), message))}"
+    return f"{_encode(message)}.{_encode(_mac(key_for('test', KEY.encode()), message))}"
 
 
 NOTHING = "nothing is configured"

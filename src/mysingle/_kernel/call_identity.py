@@ -7,7 +7,7 @@ import os
 import re
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pydantic import SecretStr
@@ -23,6 +23,7 @@ __all__ = [
     "audience",
     "clean_user_id",
     "forget_service",
+    "key_for",
     "name_service",
     "signer_of",
 ]
@@ -54,15 +55,16 @@ def clean_user_id(value: str) -> str | None:
 
 class CallSigner:
     """
-    Signs calls of one service with the first of its keys.
+    Signs calls of one service with what is derived from the first of its keys.
 
     The token names caller and callee and lives a minute. The signed user is bound to the callee and to the method,
-    and may be used once.
+    and may be used once. Every callee is signed for with a key of its own, see `key_for`.
     """
 
     def __init__(self, keys: Sequence[bytes], service: str) -> None:
-        self._key = keys[0]
+        self._secret = keys[0]
         self._service = service
+        self._keys: dict[str, bytes] = {}
         self._tokens: dict[str, tuple[float, str]] = {}
 
     def token(self, callee: str) -> str:
@@ -77,7 +79,13 @@ class CallSigner:
     def _make_token(self, callee: str, now: int) -> str:
         claims = {"iss": self._service, "sub": self._service, "aud": callee, "iat": now, "exp": now + _TOKEN_SECONDS}
         head = _encode(_HEADER) + "." + _encode(json.dumps(claims).encode())
-        return f"{head}.{_encode(_mac(self._key, head.encode()))}"
+        return f"{head}.{_encode(_mac(self._key(callee), head.encode()))}"
+
+    def _key(self, callee: str) -> bytes:
+        key = self._keys.get(callee)
+        if key is None:
+            key = self._keys[callee] = key_for(callee, self._secret)
+        return key
 
     def user(self, callee: str, method: str, user: AuthenticatedUser) -> str:
         """Return the signed user for one call."""
@@ -96,22 +104,30 @@ class CallSigner:
             user.session_id or "",
         )
         message = "\n".join(fields).encode()
-        return f"{_encode(message)}.{_encode(_mac(self._key, message))}"
+        return f"{_encode(message)}.{_encode(_mac(self._key(callee), message))}"
 
 
 class CallVerifier:
     """
-    Verifies what `CallSigner` signs, with any of the keys, for one callee.
+    Verifies what `CallSigner` signs, for one callee.
 
     Args:
-        keys: one in use, and those that are being replaced.
+        keys: what all services share: one in use, and those that are being replaced.
         service: the callee's own name, which both signatures must be made for.
         max_skew_seconds: how far the clocks may be apart.
+        callers: in place of `keys`: who may call, each with the keys that `key_for` gives for this callee.
     """
 
-    def __init__(self, keys: Sequence[bytes], service: str, max_skew_seconds: int = 30) -> None:
-        self._keys = tuple(keys)
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        service: str,
+        max_skew_seconds: int = 30,
+        callers: Mapping[str, Sequence[bytes]] | None = None,
+    ) -> None:
         self._service = audience(service)
+        self._shared = tuple(key_for(self._service, key) for key in keys)
+        self._callers = {audience(name): tuple(given) for name, given in (callers or {}).items()}
         self._skew = max_skew_seconds
         self._nonces = NonceMemory(size=_NONCES, window_seconds=max_skew_seconds)
         self._believed: dict[str, tuple[str, float]] = {}
@@ -134,7 +150,11 @@ class CallVerifier:
         if authorization is None or not authorization.startswith("Bearer "):
             raise _refused("The call does not say which service makes it.", reason="SERVICE_TOKEN_MISSING")
         service = self._service_of(authorization[7:])
-        return CallIdentity(service, None if signed_user is None else self._user(signed_user, method, attempt))
+        user = None if signed_user is None else self._user(signed_user, self._keys_of(service), method, attempt)
+        return CallIdentity(service, user)
+
+    def _keys_of(self, service: str) -> tuple[bytes, ...]:
+        return self._callers.get(audience(service), ()) if self._callers else self._shared
 
     def _service_of(self, token: str) -> str:
         believed = self._believed.get(token)
@@ -153,21 +173,22 @@ class CallVerifier:
         try:
             head, _, signature = token.rpartition(".")
             header, _, body = head.partition(".")
-            is_ours = len(token) <= _MAX_TOKEN and _decode(header) == _HEADER
-            if not is_ours or not self._has_signed(head.encode(), _decode(signature)):
+            if len(token) > _MAX_TOKEN or _decode(header) != _HEADER:
                 raise _invalid_token()
             claims = json.loads(_decode(body))
-            service, audience, made, expires = claims["iss"], claims["aud"], claims["iat"], claims["exp"]
-        except (ValueError, KeyError, TypeError) as error:
+            service, callee, made, expires = claims["iss"], claims["aud"], claims["iat"], claims["exp"]
+            if not _has_signed(self._keys_of(service), head.encode(), _decode(signature)):
+                raise _invalid_token()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _invalid_token() from error
-        is_mine = audience == self._service and service == claims.get("sub") and isinstance(service, str)
+        is_mine = callee == self._service and service == claims.get("sub") and isinstance(service, str)
         is_short = 0 < expires - made <= _TOKEN_SECONDS and made <= time.time() + self._skew
         if not is_mine or not is_short:
             raise _invalid_token()
         return service, float(expires)
 
-    def _user(self, signed: str, method: str, attempt: str) -> AuthenticatedUser:
-        fields = self._fields(signed)
+    def _user(self, signed: str, keys: tuple[bytes, ...], method: str, attempt: str) -> AuthenticatedUser:
+        fields = _fields(signed, keys)
         version, made, nonce, callee, signed_method, user_id, email, verified, active, superuser, roles, session = (
             fields
         )
@@ -185,19 +206,6 @@ class CallVerifier:
             auth_method="service",
         )
 
-    def _fields(self, signed: str) -> list[str]:
-        try:
-            body, _, signature = signed.partition(".")
-            message = _decode(body) if len(signed) <= _MAX_CONTEXT else b""
-            if not message or not self._has_signed(message, _decode(signature)):
-                raise _invalid_user()
-            fields = message.decode().split("\n")
-        except ValueError as error:
-            raise _invalid_user() from error
-        if len(fields) != _LINES or not fields[1].isdecimal():
-            raise _invalid_user()
-        return fields
-
     def _use_once(self, nonce: bytes, made: str) -> None:
         second, now = int(made), int(time.time())
         if abs(now - second) > self._skew or self._nonces.has_forgotten(second):
@@ -205,8 +213,32 @@ class CallVerifier:
         if not self._nonces.add(nonce, second, now):
             raise _refused("The signed user was used before.", reason="USER_CONTEXT_REPLAYED")
 
-    def _has_signed(self, message: bytes, signature: bytes) -> bool:
-        return any(hmac.compare_digest(_mac(key, message), signature) for key in self._keys)
+
+def key_for(callee: str, secret: bytes) -> bytes:
+    """
+    Return the key with which a service signs its calls of one callee, from the secret that only it knows.
+
+    A callee that is broken into can forge calls of that service to itself, and to nobody else.
+    """
+    return _mac(secret, f"mysingle call v1\n{audience(callee)}".encode())
+
+
+def _fields(signed: str, keys: tuple[bytes, ...]) -> list[str]:
+    try:
+        body, _, signature = signed.partition(".")
+        message = _decode(body) if len(signed) <= _MAX_CONTEXT else b""
+        if not message or not _has_signed(keys, message, _decode(signature)):
+            raise _invalid_user()
+        fields = message.decode().split("\n")
+    except ValueError as error:
+        raise _invalid_user() from error
+    if len(fields) != _LINES or not fields[1].isdecimal():
+        raise _invalid_user()
+    return fields
+
+
+def _has_signed(keys: tuple[bytes, ...], message: bytes, signature: bytes) -> bool:
+    return any(hmac.compare_digest(_mac(key, message), signature) for key in keys)
 
 
 def _mac(key: bytes, message: bytes) -> bytes:

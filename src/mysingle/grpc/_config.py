@@ -1,7 +1,7 @@
 """The configuration of a server: frozen, and made from the settings."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,8 @@ class GrpcServerConfig:
         service_name: its own name, for which callers sign.
         host, port: where to listen; port 0 takes a free one, `unix:/path` as host a socket.
         trust: what makes a user id believed.
-        keys: what service tokens and users are verified with; one in use and those being replaced.
+        keys: what all services share, to verify who calls and for whom; one in use and those being replaced.
+        caller_keys: in place of that, who may call, each with keys of its own; see `GRPC_CALLER_KEYS`.
         exempt_methods: `pkg.Service/Method` or `pkg.Service/*`, which need no user.
         maximum_concurrent_rpcs: further calls are refused with RESOURCE_EXHAUSTED, and told when to come back.
         max_loop_lag_seconds: when the event loop is later than that, calls are refused with UNAVAILABLE.
@@ -54,6 +55,7 @@ class GrpcServerConfig:
     port: int = 50051
     trust: Trust = Trust.NOTHING
     keys: tuple[bytes, ...] = ()
+    caller_keys: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, hash=False)
     max_skew_seconds: int = 30
     exempt_methods: tuple[str, ...] = ()
     enable_auth: bool = True
@@ -95,8 +97,8 @@ class GrpcServerConfig:
             raise _wrong("cert_file", "TLS needs GRPC_TLS_CERT_FILE and GRPC_TLS_KEY_FILE")
         if self.require_client_cert and self.ca_file is None:
             raise _wrong("ca_file", "to require client certificates, GRPC_TLS_CA_FILE must be set")
-        if self.trust is Trust.SIGNED and not self.keys:
-            raise _wrong("keys", "a signature can only be verified with GRPC_SERVICE_KEYS")
+        if self.trust is Trust.SIGNED and not self.keys and not self.caller_keys:
+            raise _wrong("keys", "a signature can only be verified with GRPC_SERVICE_KEYS or GRPC_CALLER_KEYS")
 
     @property
     def address(self) -> str:
@@ -163,8 +165,8 @@ def _trust(settings: Any, overrides: dict[str, Any]) -> dict[str, Any]:
     if settings.GRPC_TRUST == "network":
         warning = "GRPC_TRUST=network: whoever reaches the port can name any user"
         return {"trust": Trust.NETWORK, "warnings": () if settings.is_relaxed else (warning,)}
-    if keys:
-        return {"trust": Trust.SIGNED, "keys": keys}
+    if keys or settings.GRPC_CALLER_KEYS:
+        return {"trust": Trust.SIGNED, "keys": keys, "caller_keys": _caller_keys(settings.GRPC_CALLER_KEYS)}
     if settings.is_relaxed:
         return {"trust": Trust.RELAXED, "warnings": ("user ids of gRPC calls are believed without a proof",)}
     problem = "set GRPC_SERVICE_KEYS, so that callers can prove themselves, or GRPC_TRUST=network"
@@ -174,5 +176,13 @@ def _trust(settings: Any, overrides: dict[str, Any]) -> dict[str, Any]:
     return {"trust": Trust.NOTHING, "warnings": (way_out,)}
 
 
-def _wrong(field: str, what: str) -> GrpcConfigError:
-    return GrpcConfigError(f"{field}: {what}", reason="GRPC_CONFIGURATION")
+def _caller_keys(pairs: Iterable[Any]) -> dict[str, tuple[bytes, ...]]:
+    found: dict[str, tuple[bytes, ...]] = {}
+    for pair in pairs:
+        name, _, key = pair.get_secret_value().partition(":")
+        found[name] = (*found.get(name, ()), bytes.fromhex(key))
+    return found
+
+
+def _wrong(name: str, what: str) -> GrpcConfigError:
+    return GrpcConfigError(f"{name}: {what}", reason="GRPC_CONFIGURATION")

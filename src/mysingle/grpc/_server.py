@@ -289,7 +289,9 @@ def _auth(server: BaseGrpcServer) -> Any:
     config = server.config
     if not config.enable_auth:
         return None
-    verifier = CallVerifier(config.keys, config.service_name, config.max_skew_seconds) if config.keys else None
+    verifier = None
+    if config.keys or config.caller_keys:
+        verifier = CallVerifier(config.keys, config.service_name, config.max_skew_seconds, config.caller_keys)
     exempt = ExemptMethods((*config.exempt_methods, UNKNOWN_METHOD))
     return AuthLayer(config.trust, verifier, exempt, config.on_auth_refused)
 

@@ -1,5 +1,6 @@
 """The settings of gRPC: the server, calls to others, trust between services, the cache of responses."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,15 @@ def _keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     if len(keys) > _MAX_KEYS:
         raise ValueError(f"Input should have at most {_MAX_KEYS} keys: one in use and those that are being replaced")
     return keys
+
+
+_CALLER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}:[0-9a-f]{64}")
+
+
+def _caller_keys(pairs: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if not all(_CALLER.fullmatch(pair.get_secret_value()) for pair in pairs):
+        raise ValueError("Input should be pairs such as strategy-service:KEY, as `mysingle keys` prints them")
+    return pairs
 
 
 class GrpcSettings(BaseSettings):
@@ -49,6 +59,7 @@ class GrpcSettings(BaseSettings):
     GRPC_TLS_REQUIRE_CLIENT_CERT: Flag = False
     GRPC_TRUST: Literal["auto", "network"] = "auto"
     GRPC_SERVICE_KEYS: Annotated[SecretList, AfterValidator(_keys)] = ()
+    GRPC_CALLER_KEYS: Annotated[SecretList, AfterValidator(_caller_keys)] = ()
     GRPC_SERVICE_MAX_SKEW_SECONDS: Annotated[int, Field(ge=1, le=300)] = 30
     GRPC_CACHE_ENABLED: Flag = True
     GRPC_CACHE_TTL_SECONDS: Lifetime = 3600
