@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "Compare a live Redis with the platform's allocation.",
     "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",
     "keys": "Print what a service has to know of another one that calls it.",
+    "new": "Make a service that runs, or bring a later template into one.",
     "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
 }
 PROTO_COMMANDS: Mapping[str, str] = {

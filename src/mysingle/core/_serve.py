@@ -22,6 +22,7 @@ from mysingle._kernel.joining import DrainingResource
 from mysingle._kernel.lifecycle import Resource
 from mysingle._kernel.logging import flush_logs, get_logger
 from mysingle._kernel.settings import CommonSettings, get_settings
+from mysingle._kernel.shutdown import CLUSTER_DRAIN_SECONDS, LEAVE_SECONDS
 from mysingle.core._background import BackgroundLifespan
 from mysingle.core._leave import leave_within
 from mysingle.core._lifespan import set_up_logging
@@ -30,11 +31,9 @@ from mysingle.core.service import ServiceConfig
 
 __all__ = ["run"]
 
-CLUSTER_DRAIN_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 75
 _MAX_HEAD_BYTES = 1 << 20  # far more than the headers may have, so that 431 can be answered
 _LAST_CONNECTIONS_SECONDS = 0.2
-LEAVE_SECONDS = 3.0
 
 log = get_logger("mysingle.core")
 
