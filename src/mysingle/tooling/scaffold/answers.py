@@ -1,6 +1,7 @@
 """What a person says about a new service, checked before anything is written."""
 
 import importlib.util
+import keyword
 import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -9,7 +10,7 @@ from mysingle._kernel.errors import ErrorCode, MySingleError
 
 __all__ = ["Answers", "ScaffoldError", "is_available"]
 
-_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,34}[a-z0-9])?")
 _TAKEN = frozenset({"app", "mysingle", "tests"})
 _TYPES = ("non-iam", "iam")
 _PARTS = {"grpc": "mysingle.grpc", "dsl": "mysingle.dsl", "tasks": "mysingle.tasks"}
@@ -28,7 +29,7 @@ class Answers:
     The choices of one service.
 
     Args:
-        service_name: lower-case letters, digits and single hyphens between them, at most 63 characters.
+        service_name: lower-case letters, digits and single hyphens between them, at most 36 characters.
         service_type: `iam` or `non-iam`.
         grpc, dsl, tasks: parts of mysingle that the service uses.
 
@@ -50,6 +51,12 @@ class Answers:
         for part, module in _PARTS.items():
             if getattr(self, part) and not (part in _TEMPLATED and is_available(module)):
                 raise ScaffoldError(f"--{part} needs {module}, which this version of mysingle does not bring; omit it")
+
+    @property
+    def word(self) -> str:
+        """The name as one word of Python, for modules and for the package of its protos."""
+        word = self.service_name.removesuffix("-service").replace("-", "_")
+        return f"{word}_service" if keyword.iskeyword(word) else word
 
     @classmethod
     def read(cls, values: Any) -> "Answers":
@@ -81,5 +88,5 @@ def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name) or "--" in name:
         raise ScaffoldError(
             f"{name!r} is no name of a service: use lower-case letters, digits and hyphens between them, beginning "
-            "with a letter, at most 63 characters, for example order-service"
+            "with a letter, at most 36 characters, for example order-service"
         )

@@ -35,7 +35,13 @@ def render(answers: Answers, target: Path, template: Path = TEMPLATE) -> None:
         from copier import Settings, run_copy
     except ModuleNotFoundError as error:
         raise MissingExtraError("dev", error.name or "copier", "mysingle new") from error
-    data = {**asdict(answers), **cluster_numbers()._asdict(), **_versions(), "checks": _has_linter()}
+    data = {
+        **asdict(answers),
+        **cluster_numbers()._asdict(),
+        **_versions(),
+        "word": answers.word,
+        "checks": _has_linter(),
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about Git, of which this use of Copier needs nothing
         run_copy(str(template), target, data=data, settings=Settings(), defaults=True, overwrite=True, quiet=True)
