@@ -39,8 +39,11 @@ def servers() -> Iterator[dict[str, str]]:
         yield stack.environment
 
 
-@pytest.mark.parametrize(("kind", "parts"), KINDS, ids=IDS)
-@pytest.mark.parametrize("name", ["order-service", "import-service", LONGEST, "a"])
+STYLES = [(*kind, "order-service") for kind in KINDS]
+STYLES += [("iam", PARTS, name) for name in ("import-service", LONGEST, "a")]
+
+
+@pytest.mark.parametrize(("kind", "parts", "name"), STYLES)
 def test_style(kind: str, parts: tuple[str, ...], name: str, make_service: Make, run: Run) -> None:
     """Ruff finds nothing, whatever the service is and is called."""
     folder = make_service(kind, parts, name)
