@@ -44,7 +44,7 @@ $(BIN)/python:
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing mysingle[common-grpc,embedded,testing], about a minute the first time"
-	@$(PIP) --editable '.[common-grpc,embedded,testing]'
+	@$(PIP) --editable '.[common-grpc,embedded,testing]' copier
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python

@@ -8,6 +8,7 @@ from examples.demo.chapters import attack, sign_up, use_sessions, use_strategies
 from examples.demo.outages import kill_servers
 from examples.demo.terminal import bold, dim, green, red
 from examples.demo.tour import Tour
+from examples.demo.workshop import make_service
 from examples.demo.world import DATA, World, running_world
 
 from mysingle._kernel.extras import MissingExtraError
@@ -28,6 +29,8 @@ def walk(world: World) -> int:
     attack(tour, world, bob, victim=alice.id)
     tour.chapter("Servers go away while people work")
     kill_servers(tour, world, sign_up(tour, world, "Carol"))
+    tour.chapter("A new service in one command")
+    make_service(tour)
     return tour.failures
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from mysingle._kernel.errors import ErrorCode, MySingleError
 from mysingle._kernel.once import IdempotencyStore
 from mysingle._kernel.settings import GrpcSettings, ProjectSettings
+from mysingle._kernel.shutdown import CLUSTER_DRAIN_SECONDS
 from mysingle.grpc._interceptors.auth import Trust
 from mysingle.grpc._interceptors.rate_limit import RateLimiter
 from mysingle.grpc.cache import GrpcCache
@@ -15,7 +16,6 @@ from mysingle.grpc.cache import GrpcCache
 __all__ = ["GrpcConfigError", "GrpcServerConfig", "GrpcSource"]
 
 _MAX_PORT = 65_535
-_DRAIN_SECONDS = 5.0
 
 
 class GrpcConfigError(MySingleError, ValueError):
@@ -148,7 +148,7 @@ def _from(settings: Any) -> dict[str, Any]:
         "reuse_port": settings.GRPC_SERVER_REUSE_PORT,
         "worker_threads": settings.GRPC_SERVER_WORKER_THREADS,
         "shutdown_grace_seconds": settings.SHUTDOWN_GRACE_SECONDS,
-        "drain_delay_seconds": drain if drain is not None else (_DRAIN_SECONDS if in_cluster else 0.0),
+        "drain_delay_seconds": drain if drain is not None else (CLUSTER_DRAIN_SECONDS if in_cluster else 0.0),
         "use_tls": settings.GRPC_USE_TLS,
         "ca_file": settings.GRPC_TLS_CA_FILE,
         "cert_file": settings.GRPC_TLS_CERT_FILE,
