@@ -26,7 +26,7 @@ OWNERS = {
     "msgpack": ["database._codec", "dsl.ir.codec", "dsl.sandbox"],
     "joserfc": ["auth._tokens", "auth._keys", "auth.iam", "testing"],
     "google": ["database._codec", "grpc", "protos", "testing", "tooling"],
-    "httpx": ["auth._keys", "auth.iam._oauth", "testing"],
+    "httpx": ["auth._keys", "auth.iam._oauth", "testing", "tooling.gateway.fetching"],
     "argon2": ["auth.iam._passwords"],
     "cryptography": ["auth._keys", "auth.iam"],
     "email_validator": ["auth.iam._email_address"],

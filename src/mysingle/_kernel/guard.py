@@ -40,8 +40,12 @@ def usable_secrets(settings: CommonSettings, secrets: Iterable[SecretStr]) -> tu
 
 def is_safe_url(url: str) -> bool:
     """Tell whether keys may be fetched from there (https, or http on loopback): nobody on the way can change them."""
-    parts = urlsplit(url)
-    if parts.username is not None or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_port = parts.port != 0
+    except ValueError:
+        return False
+    if parts.username is not None or not parts.hostname or not is_port:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
 

@@ -108,7 +108,7 @@ def test_names_come_from_one_place(file: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "changes", "said"),
     [
-        ("kong", {}, "Kong does not fetch keys; give `keys`"),
+        ("kong", {}, "Kong does not fetch keys; give `keys` or keys_file, or --keys"),
         ("envoy", {"hmac_key": "{vault://aws/gateway/key}"}, "hmac_key must be env:NAME"),
         ("envoy", {"mtls": {"certificate_id": CERTIFICATE_ID}}, "mtls of orders has no certificate and key"),
         ("kong", {"mtls": {"certificate": "/c", "key": "/k"}}, "Kong does not fetch keys|no certificate_id"),

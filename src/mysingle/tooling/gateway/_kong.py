@@ -50,7 +50,7 @@ def kong_notes(gateway: Gateway) -> tuple[str, ...]:
 def kong_lacks(gateway: Gateway) -> str | None:
     """Return what the file must say for Kong and does not; None when nothing is missing."""
     if not gateway.keys and any(service.paths for service in gateway.services):
-        return "Kong does not fetch keys; give `keys`, each with kid, algorithm and pem or pem_file"
+        return "Kong does not fetch keys; give `keys` or keys_file, or --keys or --fetch on the command line"
     for service in gateway.services:
         if service.mtls and service.mtls.certificate_id is None:
             return f"mtls of {service.name} has no certificate_id, the UUID of a certificate that Kong has"

@@ -1,17 +1,19 @@
 """What stands behind the gateway: the services, and how their callers prove who they are."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from mysingle._kernel.jwks import KeySetError
 from mysingle.tooling.gateway._document import Document, read_document
 from mysingle.tooling.gateway._fields import Fields
 from mysingle.tooling.gateway._pem import to_jwk
 from mysingle.tooling.gateway.errors import GatewayFileError
+from mysingle.tooling.gateway.keys import ALGORITHMS, SigningKey, load_keys
 
-__all__ = ["Endpoint", "Gateway", "Mtls", "Service", "SigningKey", "read_gateway"]
+__all__ = ["Endpoint", "Gateway", "Mtls", "Service", "read_gateway"]
 
 _NAME = r"[a-z][a-z0-9-]{0,62}"
 _PORT = r":(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
@@ -23,7 +25,9 @@ _PATH = rf"/|(?:/{_SEGMENT})+"
 _PUBLIC_PATH = rf"(?:/{_SEGMENT})+(?:/\*)?"
 _HMAC_KEY = r"env:[A-Z_][A-Z0-9_]*|\{vault://[A-Za-z0-9/_?=&.-]+\}"
 _LISTEN = rf"(?:[0-9]{{1,3}}(?:\.[0-9]{{1,3}}){{3}}|\[[0-9A-Fa-f:]+\]){_PORT}"
-_ALGORITHM = "ES256|RS256|EdDSA"
+_ALGORITHM = "|".join(ALGORITHMS)
+_LOCAL_PATH = r"[^\x00-\x1f]+"
+_LOCAL_PATH_FORM = "a path, from the folder of this file"
 _VISIBLE = r"[\x21-\x7e]{1,255}"
 
 
@@ -40,15 +44,6 @@ class Endpoint(NamedTuple):
         parts = urlsplit(url)
         is_secure = parts.scheme == "https"
         return cls(parts.hostname or "", parts.port or (443 if is_secure else 80), is_secure)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SigningKey:
-    """A public key of the IAM service; `pem` begins with `-----BEGIN PUBLIC KEY-----`."""
-
-    kid: str
-    algorithm: str
-    pem: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +96,13 @@ class Gateway:
     services: tuple[Service, ...]
 
 
-def read_gateway(file: Path) -> Gateway:
+def read_gateway(file: Path, keys: tuple[SigningKey, ...] = ()) -> Gateway:
     """
     Read a list of services.
+
+    Args:
+        file: YAML or JSON.
+        keys: what tokens are verified with, instead of what the file says; see `read_keys` and `fetch_keys`.
 
     Raises:
         GatewayFileError: the file cannot be used; the message names file, line, place and what would be accepted.
@@ -111,7 +110,8 @@ def read_gateway(file: Path) -> Gateway:
     document = read_document(file)
     top = Fields(document)
     top.allow(
-        *("issuer", "audience", "jwks_url", "keys", "hmac_key", "listen", "trusted_hops", "ca_file", "services"),
+        *("issuer", "audience", "jwks_url", "keys", "keys_file", "hmac_key", "listen", "trusted_hops", "ca_file"),
+        "services",
     )
     gateway = Gateway(
         issuer=top.text("issuer", _VISIBLE, "the IAM_ISSUER of the services, such as https://iam.example.com"),
@@ -119,18 +119,33 @@ def read_gateway(file: Path) -> Gateway:
         jwks_url=top.optional_text(
             "jwks_url", _JWKS_URL, "a URL that begins with https://, or http:// on the loopback"
         ),
-        keys=tuple(_key(fields) for fields in top.mappings("keys", "a list of keys, each with kid, algorithm and pem")),
+        keys=_keys(top),
         hmac_key=top.text("hmac_key", _HMAC_KEY, _HMAC_KEY_FORM, "env:GATEWAY_HMAC_KEY"),
         listen=top.text("listen", _LISTEN, "an address and a port, such as 0.0.0.0:8080", "0.0.0.0:8080"),
         trusted_hops=top.number("trusted_hops", 0, 10, 0),
         ca_file=top.text("ca_file", _VISIBLE, "a path of a PEM file", "/etc/ssl/certs/ca-certificates.crt"),
         services=tuple(_service(fields) for fields in top.mappings("services", "a list of services")),
     )
+    if keys:
+        gateway = replace(gateway, keys=keys, jwks_url=None)
     _check(gateway, document)
     return gateway
 
 
 _HMAC_KEY_FORM = "env:NAME of a variable, or a vault reference of Kong; the key itself does not belong here"
+
+
+def _keys(top: Fields) -> tuple[SigningKey, ...]:
+    if "keys_file" not in top:
+        accepted = "a list of keys, each with kid, algorithm and pem"
+        return tuple(_key(fields) for fields in top.mappings("keys", accepted))
+    if "keys" in top:
+        raise top.document.error(("keys_file",), "keys and keys_file exclude each other; give one of them")
+    name = top.text("keys_file", _LOCAL_PATH, f"{_LOCAL_PATH_FORM}, of a JWKS file")
+    try:
+        return load_keys(top.document.file.parent / name)
+    except KeySetError as error:
+        raise top.document.error(("keys_file",), f"{name} cannot be used: {error}") from error
 
 
 def _key(fields: Fields) -> SigningKey:
@@ -140,7 +155,7 @@ def _key(fields: Fields) -> SigningKey:
     if place == "pem":
         pem = fields.text("pem", r"(?s).*", "a public key in PEM, or pem_file with its path")
     else:
-        pem = _file(fields, fields.text("pem_file", r"[^\x00-\x1f]+", "a path, from the folder of this file"))
+        pem = _file(fields, fields.text("pem_file", _LOCAL_PATH, _LOCAL_PATH_FORM))
     try:
         to_jwk(pem, algorithm)
     except ValueError as error:
@@ -195,12 +210,15 @@ def _mtls(fields: Fields | None) -> Mtls | None:
     return made
 
 
+_NO_KEYS = "nothing verifies the tokens; give jwks_url, or keys with kid, algorithm and pem, or keys_file"
+
+
 def _check(gateway: Gateway, document: Document) -> None:
     """Look at what no single member can say: what is there twice, and what hides what."""
     if not gateway.services:
         raise document.error(("services",), "there is no service; give at least one, with name, url and paths")
     if not gateway.keys and gateway.jwks_url is None:
-        raise document.error((), "nothing verifies the tokens; give jwks_url, or keys with kid, algorithm and pem")
+        raise document.error((), _NO_KEYS)
     for error in (*_repeated(gateway, document), *_hidden(gateway, document)):
         raise error
 

@@ -9,6 +9,7 @@ from mysingle.tooling.gateway._document import dump
 from mysingle.tooling.gateway._envoy import envoy_config, envoy_lacks, envoy_notes
 from mysingle.tooling.gateway._kong import kong_config, kong_lacks, kong_notes
 from mysingle.tooling.gateway.errors import GatewayFileError
+from mysingle.tooling.gateway.keys import SigningKey
 from mysingle.tooling.gateway.model import Gateway, read_gateway
 
 __all__ = ["TARGETS", "Target", "gateway_config", "render"]
@@ -29,17 +30,17 @@ TARGETS: Mapping[str, Target] = {
 """The gateways that can be configured."""
 
 
-def gateway_config(file: Path, target: str) -> dict[str, Any]:
+def gateway_config(file: Path, target: str, *, keys: tuple[SigningKey, ...] = ()) -> dict[str, Any]:
     """
-    Return the configuration of a gateway as values, for `EmbeddedEnvoy` or for changes of your own.
+    Return the configuration of a gateway as values, for `EmbeddedEnvoy` or for changes of your own; see `render`.
 
     Raises:
         GatewayFileError: the file cannot be used, or lacks what this target needs.
     """
-    return TARGETS[target].config(_gateway_for(file, target))
+    return TARGETS[target].config(_gateway_for(file, target, keys))
 
 
-def render(file: Path, target: str, *, as_json: bool = False) -> str:
+def render(file: Path, target: str, *, as_json: bool = False, keys: tuple[SigningKey, ...] = ()) -> str:
     """
     Return the configuration of a gateway as text.
 
@@ -47,11 +48,12 @@ def render(file: Path, target: str, *, as_json: bool = False) -> str:
         file: the list of services, see `read_gateway`.
         target: one of `TARGETS`.
         as_json: JSON instead of YAML; it has no room for the comments that say what else has to be done.
+        keys: what tokens are verified with, instead of what the file says; see `read_keys` and `fetch_keys`.
 
     Raises:
         GatewayFileError: the file cannot be used, or lacks what this target needs.
     """
-    gateway = _gateway_for(file, target)
+    gateway = _gateway_for(file, target, keys)
     config = TARGETS[target].config(gateway)
     if as_json:
         return json.dumps(config, indent=2) + "\n"
@@ -59,8 +61,8 @@ def render(file: Path, target: str, *, as_json: bool = False) -> str:
     return "".join(f"# {line}\n" for line in (made, *TARGETS[target].notes(gateway))) + dump(config)
 
 
-def _gateway_for(file: Path, target: str) -> Gateway:
-    gateway = read_gateway(file)
+def _gateway_for(file: Path, target: str, keys: tuple[SigningKey, ...]) -> Gateway:
+    gateway = read_gateway(file, keys)
     missing = TARGETS[target].lacks(gateway)
     if missing is not None:
         raise GatewayFileError(file, None, missing)
