@@ -61,7 +61,8 @@ class Service:
     A service behind the gateway.
 
     `name` is its `service_name`, which the gateway signs. `paths` need a token and hold everything below them;
-    `public_paths` need none, and are exact unless they end in `/*`.
+    `public_paths` need none, and are exact unless they end in `/*`. `hmac_key` says where the key is that signs what
+    the service gets, as that of the gateway does; a service without its own has the gateway's.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Service:
     paths: tuple[str, ...]
     public_paths: tuple[str, ...]
     timeout_seconds: int
+    hmac_key: str
     mtls: Mtls | None
 
     @property
@@ -95,6 +97,15 @@ class Gateway:
     ca_file: str
     services: tuple[Service, ...]
 
+    @property
+    def signing(self) -> dict[str, tuple[str, ...]]:
+        """Where each key is that signs → the services that it signs for; services without callers need none."""
+        signed = [service for service in self.services if service.paths]
+        return {
+            key: tuple(service.name for service in signed if service.hmac_key == key)
+            for key in dict.fromkeys(service.hmac_key for service in signed)
+        }
+
 
 def read_gateway(file: Path, keys: tuple[SigningKey, ...] = ()) -> Gateway:
     """
@@ -113,6 +124,7 @@ def read_gateway(file: Path, keys: tuple[SigningKey, ...] = ()) -> Gateway:
         *("issuer", "audience", "jwks_url", "keys", "keys_file", "hmac_key", "listen", "trusted_hops", "ca_file"),
         "services",
     )
+    hmac_key = top.text("hmac_key", _HMAC_KEY, _HMAC_KEY_FORM, "env:GATEWAY_HMAC_KEY")
     gateway = Gateway(
         issuer=top.text("issuer", _VISIBLE, "the IAM_ISSUER of the services, such as https://iam.example.com"),
         audience=top.text("audience", _VISIBLE, "the IAM_AUDIENCE of the services", "mysingle"),
@@ -120,11 +132,11 @@ def read_gateway(file: Path, keys: tuple[SigningKey, ...] = ()) -> Gateway:
             "jwks_url", _JWKS_URL, "a URL that begins with https://, or http:// on the loopback"
         ),
         keys=_keys(top),
-        hmac_key=top.text("hmac_key", _HMAC_KEY, _HMAC_KEY_FORM, "env:GATEWAY_HMAC_KEY"),
+        hmac_key=hmac_key,
         listen=top.text("listen", _LISTEN, "an address and a port, such as 0.0.0.0:8080", "0.0.0.0:8080"),
         trusted_hops=top.number("trusted_hops", 0, 10, 0),
         ca_file=top.text("ca_file", _VISIBLE, "a path of a PEM file", "/etc/ssl/certs/ca-certificates.crt"),
-        services=tuple(_service(fields) for fields in top.mappings("services", "a list of services")),
+        services=tuple(_service(fields, hmac_key) for fields in top.mappings("services", "a list of services")),
     )
     if keys:
         gateway = replace(gateway, keys=keys, jwks_url=None)
@@ -175,8 +187,8 @@ def _tidy(pem: str) -> str:
     return "".join(f"{line.strip()}\n" for line in pem.splitlines() if line.strip())
 
 
-def _service(fields: Fields) -> Service:
-    fields.allow("name", "url", "paths", "public_paths", "timeout_seconds", "mtls")
+def _service(fields: Fields, hmac_key: str) -> Service:
+    fields.allow("name", "url", "paths", "public_paths", "timeout_seconds", "hmac_key", "mtls")
     service = Service(
         name=fields.text("name", _NAME, "the service_name: lower-case letters, digits and hyphens"),
         url=fields.text("url", rf"https?://{_HOST}/?", "http://host:port or https://host:port, without a path").rstrip(
@@ -185,6 +197,7 @@ def _service(fields: Fields) -> Service:
         paths=fields.texts("paths", _PATH, "a path such as /api/v1/strategies, without / at its end"),
         public_paths=fields.texts("public_paths", _PUBLIC_PATH, "a path such as /docs, or /docs/* with all below it"),
         timeout_seconds=fields.number("timeout_seconds", 1, 3600, 60),
+        hmac_key=fields.text("hmac_key", _HMAC_KEY, _HMAC_KEY_FORM, hmac_key),
         mtls=_mtls(fields.mapping("mtls")),
     )
     if not service.paths and not service.public_paths:

@@ -1,7 +1,7 @@
 """From the list of services to the configuration of a gateway."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +58,16 @@ def render(file: Path, target: str, *, as_json: bool = False, keys: tuple[Signin
     if as_json:
         return json.dumps(config, indent=2) + "\n"
     made = f"Made by `mysingle gateway render --target {target}`: change the list of services, not this file."
-    return "".join(f"# {line}\n" for line in (made, *TARGETS[target].notes(gateway))) + dump(config)
+    notes = (made, *TARGETS[target].notes(gateway), *_shared_keys(gateway))
+    return "".join(f"# {line}\n" for line in notes) + dump(config)
+
+
+def _shared_keys(gateway: Gateway) -> Iterator[str]:
+    """Warn of a key that several services have: the name of the service is all that tells their signatures apart."""
+    for key, names in gateway.signing.items():
+        if len(names) > 1:
+            yield f"Warning: {', '.join(names)} share the key {key}, so whoever reads it in one of them"
+            yield "can speak for the gateway to the others; hmac_key of a service gives it a key of its own."
 
 
 def _gateway_for(file: Path, target: str, keys: tuple[SigningKey, ...]) -> Gateway:
