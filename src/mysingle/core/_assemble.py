@@ -165,10 +165,9 @@ def _auth(parts: _Parts) -> Middleware:
     documentation = () if parts.settings.is_production else DOCUMENTATION_PATHS
     return Middleware(
         AuthMiddleware,
+        service_config=parts.config,
         settings=parts.settings,
-        service_name=parts.config.service_name,
-        is_gateway_downstream=parts.config.is_gateway_downstream,
-        public_paths=(*documentation, *(parts.iam.public_paths if parts.iam else ()), *parts.config.public_paths),
+        public_paths=(*documentation, *(parts.iam.public_paths if parts.iam else ())),
         on_refused=partial(_count_refusal, parts.metrics),
         backend=parts.iam.backend if parts.iam else None,
         revocation=_revocation(parts),
