@@ -196,8 +196,8 @@ async def test_refusal_document(values: Any, make_service: MakeService) -> None:
     assert answer.headers["www-authenticate"] == CHALLENGE
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.problem == {
-        "type": "about:blank",
-        "title": "Unauthorized",
+        "type": "https://docs.mysingle.dev/errors/AUTH_REQUIRED",
+        "title": "Authentication required",
         "status": 401,
         "detail": "Authentication is required.",
         "instance": "/a/b",
@@ -524,8 +524,8 @@ async def test_name_of_the_configuration_is_signed(make_service: MakeService) ->
     alice = AuthenticatedUser(id=ID, auth_method="gateway")
     answers = []
     for name in ("notes-service", "other-service"):
-        config = create_service_config(name)
-        service = make_service(options={"service_config": config, "service_name": None}, **PRODUCTION, GATEWAY_HMAC_KEYS="k" * 40)
+        options = {"service_config": create_service_config(name), "service_name": None}
+        service = make_service(options=options, **PRODUCTION, GATEWAY_HMAC_KEYS="k" * 40)
         signed = sign_identity(alice, key=b"k" * 40, service_name="notes-service")
         answers.append(await service.call(list(signed.items())))
 

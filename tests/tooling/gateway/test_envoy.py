@@ -296,6 +296,8 @@ def test_refused_token(gateway: EmbeddedEnvoy, iam: Any, changes: dict[str, Any]
     assert answer.headers["www-authenticate"].startswith("Bearer realm=")
     assert answer.headers["content-type"] == "application/problem+json"
     assert (answer.json()["code"], answer.json()["status"]) == ("TOKEN_INVALID", 401)
+    assert answer.json()["type"] == "https://docs.mysingle.dev/errors/TOKEN_INVALID"
+    assert answer.json()["title"] == "Token invalid"
     assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
 
 

@@ -345,7 +345,13 @@ def test_refused_claims(runtime: Any, programs: Programs, iam: Any, changes: dic
     assert (answer.status, answer.identity) == (401, {})
     assert answer.body is not None
     assert answer.answer_headers is not None
-    assert answer.body["code"] == "TOKEN_INVALID"
+    assert answer.body == {
+        "type": "https://docs.mysingle.dev/errors/TOKEN_INVALID",
+        "title": "Token invalid",
+        "status": 401,
+        "code": "TOKEN_INVALID",
+        "detail": "The access token is not accepted.",
+    }
     assert answer.answer_headers["WWW-Authenticate"].startswith("Bearer ")
 
 
@@ -361,6 +367,8 @@ def test_key_that_cannot_be_used(runtime: Any, programs: Programs, iam: Any, key
     answer = Kong(runtime, SPOOFED).run(programs.sign, token=iam.token(), key=key)
 
     assert (answer.status, answer.identity) == (503, {})
+    assert answer.body is not None
+    assert answer.body["title"] == "Authentication temporarily unavailable"
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     "description": "Why a request was refused (RFC 9457); `code` is stable.",
     "required": ["type", "title", "status", "detail", "instance", "code", "domain", "correlation_id"],
     "properties": {
-        "type": {"type": "string"},
+        "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 
 from mysingle._kernel import propagation
+from mysingle._kernel.problems import TYPE_BASE, problem_title
 from mysingle.tooling.gateway._names import CLAIMS, CLEARED
 from mysingle.tooling.gateway.model import Gateway
 
@@ -23,7 +24,7 @@ def kong_program(gateway: Gateway, vault_reference: str) -> str:
     return (
         clear_program()
         + "\n"
-        + _filled("kong", {**_names(), "IDENTITY": _identity(gateway), "KEY": _text(vault_reference)})
+        + _filled("kong", {**_names(), **_problems(), "IDENTITY": _identity(gateway), "KEY": _text(vault_reference)})
     )
 
 
@@ -55,6 +56,11 @@ def _names() -> dict[str, str]:
         "NONCE": _text(propagation.HEADER_GATEWAY_NONCE),
         "SIGNATURE": _text(propagation.HEADER_GATEWAY_SIGNATURE),
     }
+
+
+def _problems() -> dict[str, str]:
+    titles = {code: problem_title(code) for code in ("TOKEN_INVALID", "AUTH_TEMPORARILY_UNAVAILABLE")}
+    return {"PROBLEM": _text(TYPE_BASE), "TITLES": _mapping(titles)}
 
 
 def _filled(name: str, values: Mapping[str, str]) -> str:
