@@ -127,7 +127,7 @@ class ServiceLifespan:
         findings = check_startup(self._settings, is_gateway_downstream=self._config.is_gateway_downstream)
         self._report(findings)
         lacking = self._iam.problems if self._iam else ()
-        problems = (*guard.problems(self._settings), *findings.problems, *lacking)
+        problems = tuple(dict.fromkeys((*guard.problems(self._settings), *findings.problems, *lacking)))
         if not problems:
             return
         if self._settings.is_relaxed:

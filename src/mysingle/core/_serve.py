@@ -220,8 +220,10 @@ class _DrainingServer(uvicorn.Server):
         self.leaving = leave_within(LEAVE_SECONDS, self.exit_code)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, and say where."""
+        """Begin to listen, and say where; a start that has failed already is not announced."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if self._life.should_exit:
+            return
         host, port = (sockets or [])[0].getsockname()[:2]
         log.info("service.listening", url=f"http://{host}:{port}")
