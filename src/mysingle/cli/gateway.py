@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     render.add_argument("--dry-run", action="store_true", help="show what would change in OUTPUT, and write nothing")
     keys = render.add_mutually_exclusive_group()
     keys.add_argument("--keys", type=Path, metavar="FILE", help="a JWKS file; its keys replace those of the list")
-    keys.add_argument("--fetch", metavar="URL", help="where the JWKS is: https, or http on the loopback; the same")
+    keys.add_argument("--fetch", metavar="URL", help="fetch the JWKS instead: https, or http on the loopback")
     lint = actions.add_parser("lint", help="find what makes a configuration of Kong unsafe")
     lint.add_argument("file", type=Path, help="a declarative file of Kong, YAML or JSON")
     lint.add_argument("--kong-conf", type=Path, help="the kong.conf beside it; comments in the file count otherwise")
