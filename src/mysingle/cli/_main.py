@@ -1,4 +1,4 @@
-"""The two commands and their exit codes: 0 ok, 1 findings or a failed service, 2 usage or environment."""
+"""The two commands and their exit codes: 0 ok, 1 findings or a failed service, 2 usage or environment, 130 Ctrl-C."""
 
 import argparse
 import importlib
@@ -11,6 +11,7 @@ from mysingle._kernel.extras import MissingExtraError
 __all__ = ["COMMANDS", "PROTO_COMMANDS", "main", "proto_main"]
 
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = {
     "doctor": "Compare a live Redis with the platform's allocation.",
@@ -18,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "keys": "Print what a service has to know of another one that calls it.",
     "new": "Make a service that runs, or bring a later template into one.",
     "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
+    "version": "Release: the next version from the commits, changelog, commit and tag.",
 }
 PROTO_COMMANDS: Mapping[str, str] = {
     "init": "Begin a folder of protos: buf.yaml, buf.gen.yaml, a first service.",
@@ -73,3 +75,6 @@ def _execute(program: str, purpose: str, module_name: str, arguments: Sequence[s
     except (MySingleError, MissingExtraError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        return EXIT_INTERRUPTED
