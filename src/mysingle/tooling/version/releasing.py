@@ -94,15 +94,15 @@ class Releases:
             finished = self._maker.settle()
             if finished:
                 return Outcome(plan=None, tag=None, finished=finished)
+            branch = self._repository.branch()
             self._project = read_project(self._folder)
             plan = self.plan(wish, label=label)
             if plan.version is None or plan.tag is None:
                 return Outcome(plan=plan, tag=None, finished=None)
-            self._maker.make(self._journal(plan, plan.tag, remote))
+            self._maker.make(self._journal(plan, plan.tag, branch, remote))
             return Outcome(plan=plan, tag=plan.tag, finished=None)
 
-    def _journal(self, plan: Plan, tag: str, remote: str | None) -> Journal:
-        branch = self._repository.branch()
+    def _journal(self, plan: Plan, tag: str, branch: str, remote: str | None) -> Journal:
         self._repository.check_tracked(plan.files)
         if remote is not None:
             self._repository.check_remote(remote, branch, tag)
