@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "keys": "Print what a service has to know of another one that calls it.",
     "new": "Make a service that runs, or bring a later template into one.",
     "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
+    "submodule": "Keep this package inside of a service as a git submodule.",
     "version": "Release: the next version from the commits, changelog, commit and tag.",
 }
 PROTO_COMMANDS: Mapping[str, str] = {

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["Footer", "Message", "parse_message"]
+__all__ = ["Footer", "Message", "is_conventional", "parse_message"]
 
 _HEADER = re.compile(r"(?P<type>\w[\w-]*)(?:\((?P<scope>[^()]+)\))?(?P<mark>!)?: +(?P<description>\S.*)")
 _FOOTER = re.compile(r"(BREAKING[ -]CHANGE|[A-Za-z0-9][A-Za-z0-9-]*)(?:: +| (?=#))(\S.*)")
@@ -53,6 +53,11 @@ def parse_message(text: str) -> Message:
     kind, description = match["type"].lower(), match["description"].rstrip()
     breaking = breaking or (description if match["mark"] else None)
     return Message(kind, match["scope"], description, body, footers, breaking, _reverts(kind, reverted, footers))
+
+
+def is_conventional(text: str) -> bool:
+    """Tell whether a message begins as the convention says."""
+    return _HEADER.fullmatch(text.partition("\n")[0].strip()) is not None
 
 
 def _footers_start(lines: list[str]) -> int:
