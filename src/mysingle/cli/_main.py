@@ -15,9 +15,12 @@ EXIT_INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = {
     "doctor": "Compare a live Redis with the platform's allocation.",
+    "completion": "Print the completion script of bash, zsh or fish.",
     "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",
     "keys": "Print what a service has to know of another one that calls it.",
     "new": "Make a service that runs, or bring a later template into one.",
+    "openapi": "Print the API document of an app, write it, or check that it is up to date.",
+    "routes": "List what an app offers, over HTTP and gRPC, and who may call it.",
     "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
     "submodule": "Keep this package inside of a service as a git submodule.",
     "version": "Release: the next version from the commits, changelog, commit and tag.",
@@ -45,7 +48,7 @@ def proto_main(arguments: Sequence[str] | None = None) -> None:
 def _dispatch(
     program: str, purpose: str, commands: Mapping[str, str], arguments: Sequence[str] | None, prefix: str
 ) -> int:
-    listing = "\n".join(f"{name:<10} {line}" for name, line in commands.items())
+    listing = "\n".join(f"{name:<11} {line}" for name, line in commands.items())
     parser = argparse.ArgumentParser(program, description=purpose, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     parser.add_argument("command", nargs="?", choices=commands, metavar="command", help=listing)

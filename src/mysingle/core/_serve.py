@@ -29,7 +29,7 @@ from mysingle.core._lifespan import set_up_logging
 from mysingle.core._protocol import with_bounded_silence
 from mysingle.core.service import ServiceConfig
 
-__all__ = ["run"]
+__all__ = ["load_app", "run"]
 
 _KEEP_ALIVE_SECONDS = 75
 _MAX_HEAD_BYTES = 1 << 20  # far more than the headers may have, so that 431 can be answered
@@ -56,7 +56,7 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
         InvalidArgumentError: an app that cannot be imported, or that `create_fastapi_app` did not make.
         UnavailableError: an address that cannot be listened on.
     """
-    loaded = _load(app)
+    loaded = load_app(app)
     service, health = _parts_of(loaded)
     settings = get_settings()
     set_up_logging(service, settings)
@@ -91,7 +91,13 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
     return server.exit_code or int(server.has_ended_badly)
 
 
-def _load(app: Any) -> App:
+def load_app(app: Any) -> App:
+    """
+    Return the app that `"package.module:name"` names; an app is returned as it is.
+
+    Raises:
+        InvalidArgumentError: it cannot be imported.
+    """
     if not isinstance(app, str):
         return app  # type: ignore[no-any-return]  # checked by _parts_of
     sys.path.insert(0, "")

@@ -11,7 +11,7 @@ from mysingle.grpc._interceptors.idempotency import UnaryHandler
 from mysingle.grpc._methods import Method, method_idempotency
 from mysingle.grpc._threads import HandlerThreads
 
-__all__ = ["UNKNOWN_METHOD", "Registrar", "WrapUnary", "Wrapper"]
+__all__ = ["UNKNOWN_METHOD", "Listing", "Registrar", "WrapUnary", "Wrapper"]
 
 WrapUnary = Callable[[Method, Callable[..., Any], UnaryHandler], UnaryHandler]
 UNKNOWN_METHOD = "_OTHER"
@@ -209,3 +209,24 @@ class Registrar:
     def close(self) -> None:
         """Answer what nobody has taken."""
         self._server.add_generic_rpc_handlers((_Rest(self._wrapper),))
+
+
+class Listing:
+    """Stands where a server would, and only writes down what servicers bring."""
+
+    def __init__(self) -> None:
+        self.methods: list[Method] = []
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[Any]) -> None:
+        """Take handlers that name no methods, and forget them; generated code names its methods as well."""
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: dict[str, Any]) -> None:
+        """Take the methods of a service."""
+        for name, handler in method_handlers.items():
+            self.methods.append(
+                Method(
+                    name=f"{service_name}/{name}",
+                    request_streaming=handler.request_streaming,
+                    response_streaming=handler.response_streaming,
+                )
+            )

@@ -37,6 +37,12 @@ class Method:
         return f"/{self.name}"
 
     @property
+    def kind(self) -> str:
+        """What streams: `unary`, `server stream`, `client stream` or `both stream`."""
+        sides = {(False, False): "unary", (False, True): "server stream", (True, False): "client stream"}
+        return sides.get((self.request_streaming, self.response_streaming), "both stream")
+
+    @property
     def is_unary(self) -> bool:
         """Whether one message goes in and one comes out."""
         return not (self.request_streaming or self.response_streaming)

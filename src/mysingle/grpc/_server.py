@@ -17,7 +17,7 @@ from mysingle._kernel.metrics import ServiceMetrics
 from mysingle._kernel.rpc_metrics import RpcMetrics
 from mysingle.grpc._config import GrpcConfigError, GrpcServerConfig
 from mysingle.grpc._credentials import server_credentials
-from mysingle.grpc._handlers import UNKNOWN_METHOD, Registrar, Wrapper, WrapUnary
+from mysingle.grpc._handlers import UNKNOWN_METHOD, Listing, Registrar, Wrapper, WrapUnary
 from mysingle.grpc._health import SERVICE as HEALTH_SERVICE
 from mysingle.grpc._health import HealthService
 from mysingle.grpc._interceptors.auth import AuthLayer, ExemptMethods
@@ -73,6 +73,15 @@ class BaseGrpcServer:
     async def register_servicers(self, server: Any) -> None:
         """Add your servicers: `add_MyServiceServicer_to_server(MyServicer(), server)`. May be a plain `def`."""
         raise NotImplementedError
+
+    async def describe(self) -> tuple[tuple[str, str, bool], ...]:
+        """Return each method: its path, its kind, and whether it may be called without a user."""
+        listing = Listing()
+        pending = self.register_servicers(listing)
+        if pending is not None:
+            await pending
+        exempt = ExemptMethods(self.config.exempt_methods)
+        return tuple((m.path, m.kind, not self.config.enable_auth or m.name in exempt) for m in listing.methods)
 
     async def before_start(self) -> None:
         """Run before the server listens."""
