@@ -87,7 +87,7 @@ FLOORS = {
     "clients": {"_kernel", "protos", "grpc"},
     "core": {"_kernel", "database", "auth"},
     "testing": {"_kernel", "protos", "dsl", "database", "embedded", "auth", "grpc", "tasks", "clients", "core"},
-    "cli": {"_kernel", "tooling", "core", "dsl", "database"},
+    "cli": {"_kernel", "auth", "tooling", "core", "dsl", "database"},
 }
 BANNED = {
     "motor",

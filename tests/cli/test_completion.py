@@ -36,9 +36,7 @@ def complete(file: Path, *words: str) -> list[str]:
     """Return what bash offers for the last word."""
     function = f"_{words[0].replace('-', '_')}"
     code = ASK.format(script=file, words=" ".join(map(shlex.quote, words)), function=function)
-    done = subprocess.run(
-        ["bash", "--norc", "-u", "-c", code], capture_output=True, text=True, timeout=30, check=False
-    )
+    done = subprocess.run(["bash", "--norc", "-u", "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 

@@ -14,8 +14,8 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = {
-    "doctor": "Compare a live Redis with the platform's allocation.",
     "completion": "Print the completion script of bash, zsh or fish.",
+    "doctor": "Look at everything around a service: settings, servers, clocks, trust, drain.",
     "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",
     "keys": "Print what a service has to know of another one that calls it.",
     "new": "Make a service that runs, or bring a later template into one.",

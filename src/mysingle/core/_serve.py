@@ -141,11 +141,8 @@ def _parts_of(app: App) -> tuple[ServiceConfig, HealthRegistry]:
 
 
 def _drain_delay(service: ServiceConfig, settings: CommonSettings) -> float:
-    for chosen in (service.drain_delay_seconds, settings.DRAIN_DELAY_SECONDS):
-        if chosen is not None:
-            return chosen
-    in_cluster = settings.KUBERNETES_SERVICE_HOST is not None or settings.is_production
-    return CLUSTER_DRAIN_SECONDS if in_cluster else 0.0
+    own = service.drain_delay_seconds
+    return settings.drain_delay_seconds if own is None else own
 
 
 class _DrainingServer(uvicorn.Server):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from mysingle.database.duckdb import BaseDuckDBManager, DuckDBResource
     from mysingle.database.mongo import MongoResource, init_mongo
+    from mysingle.database.probes import ServerProbe, probe_mongo, probe_redis
     from mysingle.database.rate_limit import Limit, MemoryLimitStore, RateDecision, RateLimiter, RedisLimitStore
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "RedisIdempotencyStore",
     "RedisLimitStore",
     "RedisReport",
+    "ServerProbe",
     "UnitOfWork",
     "UserRepository",
     "audit_redis",
@@ -87,6 +89,8 @@ __all__ = [
     "get_redis_manager",
     "init_mongo",
     "paginate",
+    "probe_mongo",
+    "probe_redis",
     "reset_redis_manager",
     "run_unit_of_work",
     "unit_of_work",
@@ -115,6 +119,7 @@ _MODULES = {
     ".duckdb": "BaseDuckDBManager DuckDBResource",
     ".rate_limit": "Limit MemoryLimitStore RateDecision RateLimiter RedisLimitStore",
     ".mongo": "MongoResource init_mongo",
+    ".probes": "ServerProbe probe_mongo probe_redis",
 }
 
 __getattr__, __dir__ = lazy_exports(

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from dotenv import dotenv_values
 
-__all__ = ["discovered_host", "discovered_port", "variable_names"]
+__all__ = ["discovered_host", "discovered_port", "discovered_targets", "variable_names"]
 
 _ENV_FILE = ".env"
 
@@ -27,6 +27,13 @@ def discovered_host(service_name: str) -> str | None:
 def discovered_port(service_name: str) -> str | None:
     """Return the port of a service, as text; None when nobody says."""
     return _first(_port_names(service_name))
+
+
+def discovered_targets() -> dict[str, tuple[str, str | None]]:
+    """Return every `<SERVICE>_GRPC_HOST` that somebody has set, with the port beside it, by its name."""
+    given = {**_file_values(*_stamp()), **os.environ}
+    hosts = {name: value.strip() for name, value in given.items() if name.endswith("_GRPC_HOST") and value}
+    return {name: (host, given.get(name.removesuffix("HOST") + "PORT") or None) for name, host in sorted(hosts.items())}
 
 
 @lru_cache(maxsize=1024)
