@@ -180,7 +180,7 @@ def test_environment_has_one_reader(module: Any) -> None:
     """Only the settings read the environment; starting a process may hand it on."""
     source = module.path.read_text(encoding="utf-8")
     allowed = module.name.startswith(
-        ("mysingle._kernel.settings", "mysingle.embedded", "mysingle.testing.attacks._serve")
+        ("mysingle._kernel.settings", "mysingle.embedded", "mysingle.testing.attacks._serve", "mysingle.tooling.git")
     )
 
     assert allowed or not ("os.environ" in source or "getenv" in source)
