@@ -12,6 +12,18 @@ __all__ = ["Git", "GitError"]
 _LOCAL_SECONDS = 60.0
 _REMOTE_SECONDS = 120.0
 _REMOTE_COMMANDS = ("clone", "fetch", "ls-remote", "push", "submodule")
+_SETTINGS = (
+    "-c",
+    "log.showSignature=false",
+    "-c",
+    "column.ui=never",
+    "-c",
+    "color.ui=never",
+    "-c",
+    "core.quotePath=false",
+)
+"""What a person may have set, and what would change the output that is read here."""
+
 _MARKS = ("fatal: ", "error: ", "! [")
 
 
@@ -66,12 +78,17 @@ class Git:
         Raises:
             GitError: the folder is in no working tree.
         """
-        found = self.line("rev-parse", "--show-toplevel") if self.folder.is_dir() else None
-        if not found:
+        if not self.folder.is_dir():
+            raise GitError(f"{self.folder} is no folder")
+        done = self._start(("rev-parse", "--show-toplevel"), None)
+        cause = _cause(done.stderr)
+        if done.returncode and "not a git repository" in cause:
             raise GitError(
                 f"{self.folder.resolve()} is not in a git repository: run `git init`, or go to the right one"
             )
-        return Path(found)
+        if done.returncode:
+            raise GitError(f"{self.folder.resolve()} cannot be used: {cause}")
+        return Path(_text(done.stdout).rstrip("\n"))
 
     def path(self, name: str) -> Path:
         """Return where git keeps something of its own, for example `shallow`."""
@@ -81,7 +98,7 @@ class Git:
         seconds = _REMOTE_SECONDS if arguments[0] in _REMOTE_COMMANDS else _LOCAL_SECONDS
         try:
             return subprocess.run(  # noqa: S603  # the words are ours, and no shell reads them
-                [self._program, *arguments],
+                [self._program, *_SETTINGS, *arguments],
                 cwd=self.folder,
                 env=_environment(),
                 input=b"" if given is None else given.encode("utf-8", "surrogateescape"),

@@ -39,7 +39,7 @@ def _is_step(event: str, arguments: tuple[object, ...]) -> bool:
         mode, flags = arguments[1], arguments[2]
         return (isinstance(mode, str) and mode[:1] in "wax") or (isinstance(flags, int) and bool(flags & WRITING))
     if event == "subprocess.Popen":
-        return isinstance(arguments[1], list) and not CHANGING.isdisjoint(arguments[1][1:4])
+        return isinstance(arguments[1], list) and not CHANGING.isdisjoint(arguments[1])
     return event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree")
 
 

@@ -268,6 +268,10 @@ OBSTACLES = {
     "tag-elsewhere": (_other_tag, "the tag v1.3.0 exists already"),
     "file-and-tag-differ": (_ahead, "`mysingle version set 9.0.0` brings them together"),
     "hook": (_hook, "the hook says no"),
+    "hook-that-edits": (
+        lambda repo: repo.hook("pre-commit", "echo '# fixed' >> pyproject.toml; echo x >> CHANGELOG.md; exit 1"),
+        "`git commit` failed",
+    ),
     "untracked-changelog": (
         lambda repo: repo.write("CHANGELOG.md", CHANGELOG),
         "CHANGELOG.md would be changed, but no",
@@ -322,6 +326,35 @@ def test_wrong_wishes(words: list[str], said: str, repo: Repo, mysingle: Command
 
     assert (code, err.count("\n")) == (2, 1)
     assert said in err
+
+
+def test_file_and_tag_are_brought_together(repo: Repo, mysingle: Command) -> None:
+    """The version that somebody has written into the file by hand is released as it is."""
+    _ahead(repo)
+    code, _, err = mysingle(repo, "version", "set", "9.0.0")
+
+    assert (code, err) == (0, "")
+    assert repo.state()[:3] == ("chore(release): 9.0.0", ("v1.2.3", "v9.0.0"), "")
+
+
+def test_configuration_of_the_user(repo: Repo, mysingle: Command) -> None:
+    """What a person has set for reading does not change what is read."""
+    for name, value in {
+        "log.showSignature": "true",
+        "column.ui": "always",
+        "color.ui": "always",
+        "log.decorate": "full",
+        "status.short": "true",
+        "commit.verbose": "true",
+        "core.commentChar": "-",
+        "tag.sort": "-refname",
+    }.items():
+        repo.git("config", name, value)
+    code, _, err = mysingle(repo, "version", "auto")
+
+    assert (code, err) == (0, "")
+    assert repo.git("-c", "column.ui=never", "-c", "color.ui=never", "tag", "--list").split() == ["v1.3.0", "v1.2.3"]
+    assert "### Added" in repo.git("tag", "--list", "--format=%(contents)", "v1.3.0")
 
 
 def test_no_repository(tmp_path: Path, mysingle: Command) -> None:
@@ -454,7 +487,7 @@ def test_killed_while_git_works(
     real = subprocess.run(["which", "git"], capture_output=True, text=True, check=True, timeout=30).stdout.strip()
     wrapper = tmp_path / "bin" / "git"
     wrapper.parent.mkdir()
-    wrapper.write_text(f'#!/bin/sh\n[ "$1" = {moment} ] && kill -9 $PPID\nexec {real} "$@"\n')
+    wrapper.write_text(f'#!/bin/sh\nfor word; do [ "$word" = {moment} ] && kill -9 $PPID; done\nexec {real} "$@"\n')
     wrapper.chmod(0o755)
     with monkeypatch.context() as patched:
         patched.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")

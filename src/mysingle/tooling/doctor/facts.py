@@ -26,7 +26,7 @@ def versions() -> Section:
     said = python if fits else f"{python}, which is not one of 3.11 to 3.13"
     lines = [
         Line(name="python", status=Status.OK if fits else Status.FAIL, text=said),
-        Line(name="mysingle", status=Status.OK, text=metadata.version("mysingle")),
+        Line(name="mysingle", status=Status.OK, text=_version("mysingle") or "not installed"),
     ]
     found = {name: version for name in _LIBRARIES if (version := _version(name))}
     return Section("versions", (*lines, *(Line(name=name, status=Status.OK, text=found[name]) for name in found)))

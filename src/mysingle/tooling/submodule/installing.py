@@ -38,7 +38,10 @@ def install_editable(folder: Path, extras: str) -> None:
 
 def origin() -> str | None:
     """Return where the installed package came from: a repository, a clone's remote, or its project page; else None."""
-    distribution = metadata.distribution("mysingle")
+    try:
+        distribution = metadata.distribution("mysingle")
+    except metadata.PackageNotFoundError:
+        return None
     direct = json.loads(distribution.read_text("direct_url.json") or "{}")
     if "vcs_info" in direct:
         return str(direct["url"])

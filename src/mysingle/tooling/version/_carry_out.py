@@ -64,7 +64,7 @@ class Maker:
             self._forget()
             return journal.tag
         if self._head() == journal.head:
-            self._restore(journal)
+            self._restore(journal, only_ours=True)
         self._forget()
         return None
 
@@ -128,20 +128,20 @@ class Maker:
             self._git.accepts("tag", "--delete", journal.tag)
             self._git.run("reset", "--quiet", "--keep", journal.head)
         else:
-            self._restore(journal)
+            self._restore(journal, only_ours=False)  # a hook may have changed them, and nobody else had the time
         self._forget()
 
-    def _restore(self, journal: Journal) -> None:
-        """Put back the files that are as the release wrote them; what somebody changed since then stays."""
+    def _restore(self, journal: Journal, *, only_ours: bool) -> None:
+        """Put the files back; `only_ours` leaves what somebody has changed since the release wrote it."""
         for path, text in journal.files.items():
             file = self._root / path
             temporary(file).unlink(missing_ok=True)
-            if _content(file) != (None if text is None else text.encode("utf-8")):
+            if only_ours and _content(file) != (None if text is None else text.encode("utf-8")):
                 continue
             if self._git.accepts("cat-file", "-e", f"{journal.head}:{path}"):
                 self._git.run("checkout", "--quiet", journal.head, "--", path)
             else:
-                self._git.run("rm", "--quiet", "--cached", "--ignore-unmatch", "--", path)
+                self._git.run("rm", "--quiet", "--force", "--cached", "--ignore-unmatch", "--", path)
                 file.unlink(missing_ok=True)
 
     def _is_committed(self, journal: Journal) -> bool:
