@@ -22,7 +22,7 @@ from mysingle._kernel.joining import DrainingResource
 from mysingle._kernel.lifecycle import Resource
 from mysingle._kernel.logging import flush_logs, get_logger
 from mysingle._kernel.settings import CommonSettings, get_settings
-from mysingle._kernel.shutdown import CLUSTER_DRAIN_SECONDS, LEAVE_SECONDS
+from mysingle._kernel.shutdown import LEAVE_SECONDS
 from mysingle.core._background import BackgroundLifespan
 from mysingle.core._leave import leave_within
 from mysingle.core._lifespan import set_up_logging

@@ -112,7 +112,13 @@ def _public_paths(app: FastAPI) -> PublicPaths | None:
         made_by: Any = layer.cls
         if made_by is AuthMiddleware:
             options: Any = layer.kwargs
-            return PublicPaths((*options["public_paths"], *options["settings"].AUTH_PUBLIC_PATHS))
+            return PublicPaths(
+                (
+                    *options["public_paths"],
+                    *options["service_config"].public_paths,
+                    *options["settings"].AUTH_PUBLIC_PATHS,
+                )
+            )
     return None
 
 
