@@ -1,0 +1,181 @@
+"""Where a literal stands: the name under which it is given or kept, and whether it is harmless there."""
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from mysingle.tooling.check._context import Context
+from mysingle.tooling.check._libraries import ENVIRONMENT_READERS, PASS_THROUGH
+from mysingle.tooling.check._scopes import Class, Scope
+
+__all__ = ["NamedPlace", "named_place"]
+
+_EXPLAINING = frozenset(
+    [
+        "description",
+        "title",
+        "summary",
+        "help",
+        "examples",
+        "example",
+        "json_schema_extra",
+        "openapi_examples",
+        "doc",
+        "epilog",
+        "docs_url",
+        "redoc_url",
+        "openapi_url",
+        "terms_of_service",
+        "contact",
+        "license_info",
+        "pattern",
+        "regex",
+        "deprecated",
+        "usage",
+        "match",
+    ]
+)
+_ORIGINS = re.compile(
+    r"(^|_)(origins?|cors)(_|$)|allowed_hosts|trusted_hosts|trusted_proxies|forwarded_allow_ips|namespace|xmlns",
+    re.IGNORECASE,
+)
+_BINDING_CALLS = re.compile(
+    r"(^|\.)(run|Config|start_server|create_server|bind|serve|start_http_server|listen|run_app|TCPSite)$"
+)
+_LOGGING = frozenset(
+    ["debug", "info", "warning", "error", "exception", "critical", "log", "print", "echo", "fail", "secho", "warn"]
+)
+_COMPARING = frozenset(
+    ["startswith", "endswith", "fullmatch", "match", "search", "sub", "count", "index", "find", "compile"]
+)
+_HARMLESS = (ast.Compare, ast.Raise, ast.Assert, ast.Subscript, ast.match_case, ast.MatchValue)
+
+
+class NamedPlace(NamedTuple):
+    """
+    `name` is the keyword, target, key or parameter that the literal is for.
+
+    `is_harmless` where it is explained, compared or logged; `is_setting` where it is the default of a setting;
+    `is_binding` where a server listens there; `is_parameter` for the default of a parameter; `is_assigned` for a
+    constant; `is_listed` inside a list, tuple or set; `is_given` where it is an argument without a name.
+    """
+
+    name: str
+    is_harmless: bool = False
+    is_setting: bool = False
+    is_listed: bool = False
+    is_given: bool = False
+    is_binding: bool = False
+    is_parameter: bool = False
+    is_assigned: bool = False
+
+
+def named_place(context: Context, node: ast.AST, scope: Scope) -> NamedPlace:
+    """Walk outwards from a literal until something names it."""
+    return _Walk(context, scope).outwards(node)
+
+
+class _Walk:
+    """One walk; each step returns whether the walk ends there."""
+
+    def __init__(self, context: Context, scope: Scope) -> None:
+        self._context = context
+        self._scope = scope
+        self._place = NamedPlace("")
+        self._steps: Mapping[type[ast.AST], Callable[[Any, ast.AST], bool]] = {
+            **dict.fromkeys(_HARMLESS, lambda *_: self._end(is_harmless=True)),
+            ast.keyword: self._keyword,
+            ast.Dict: self._dict,
+            ast.Call: self._call,
+            ast.BoolOp: self._alternatives,
+            ast.arguments: self._parameter,
+            ast.Assign: self._assignment,
+            ast.AnnAssign: self._assignment,
+            **dict.fromkeys((ast.List, ast.Tuple, ast.Set), lambda *_: self._note(is_listed=True)),
+        }
+
+    def outwards(self, node: ast.AST) -> NamedPlace:
+        child, parent = node, self._context.parent(node)
+        while parent is not None and not isinstance(parent, ast.Module):
+            step = self._steps.get(type(parent))
+            if step is not None and step(parent, child):
+                break
+            if step is None and isinstance(parent, ast.stmt | ast.arg):
+                break
+            child, parent = parent, self._context.parent(parent)
+        return self._place
+
+    def _note(self, name: str = "", **facts: bool) -> bool:
+        """The first name counts; what is true of an outer part is true of the literal."""
+        self._place = self._place._replace(name=self._place.name or name, **facts)
+        return False
+
+    def _end(self, name: str = "", **facts: bool) -> bool:
+        self._note(name, **facts)
+        return True
+
+    def _keyword(self, node: ast.keyword, _: ast.AST) -> bool:
+        return self._end(is_harmless=True) if _explains(node.arg or "") else self._note(node.arg or "")
+
+    def _dict(self, node: ast.Dict, child: ast.AST) -> bool:
+        key = _key_of(node, child)
+        return self._end(is_harmless=True) if key is None or _explains(key) else self._note(key)
+
+    def _call(self, node: ast.Call, child: ast.AST) -> bool:
+        name = self._context.evaluator.name(node.func, self._scope)
+        method = _spelled(node.func).rpartition(".")[2]
+        if child is node.func:
+            return method in _COMPARING and self._end(is_harmless=True)
+        if name in ENVIRONMENT_READERS or method in _LOGGING or method in _COMPARING or name.startswith("re."):
+            return self._end(is_harmless=True)
+        hands_on = name in PASS_THROUGH or name == "pydantic.Field" or isinstance(child, ast.keyword)
+        is_binding = self._place.is_binding or _BINDING_CALLS.search(_spelled(node.func)) is not None
+        return self._note(is_binding=is_binding, is_given=self._place.is_given or not hands_on)
+
+    def _alternatives(self, node: ast.BoolOp, child: ast.AST) -> bool:
+        """`os.getenv("X") or "a default"`."""
+        text = self._context.evaluator.text(node.values[0], self._scope)
+        is_fallback = node.values[0] is not child and text is not None and any(hole.is_env for hole in text.holes)
+        return is_fallback and self._end(is_harmless=True)
+
+    def _parameter(self, node: ast.arguments, child: ast.AST) -> bool:
+        name = _parameter_name(node, child)
+        return self._end(name, is_harmless=_explains(name), is_parameter=True)
+
+    def _assignment(self, node: ast.Assign | ast.AnnAssign, child: ast.AST) -> bool:
+        if child is not node.value:
+            return self._end(is_harmless=True)
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        name = _spelled(target).rpartition(".")[2]
+        owner = self._scope.owner
+        is_setting = isinstance(owner, Class) and self._context.evaluator.is_settings(owner)
+        is_harmless = _explains(name) or name.startswith("__")
+        return self._end(name, is_setting=is_setting, is_harmless=is_harmless, is_assigned=not self._place.name)
+
+
+def _explains(name: str) -> bool:
+    return name in _EXPLAINING or _ORIGINS.search(name) is not None
+
+
+def _key_of(node: ast.Dict, child: ast.AST) -> str | None:
+    """Return the key of a value; None when the child is itself a key."""
+    for key, value in zip(node.keys, node.values, strict=True):
+        if value is child:
+            return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
+    return None
+
+
+def _parameter_name(node: ast.arguments, child: ast.AST) -> str:
+    positional = [*node.posonlyargs, *node.args]
+    pairs = [*zip(positional[len(positional) - len(node.defaults) :], node.defaults, strict=True)]
+    pairs += [(part, value) for part, value in zip(node.kwonlyargs, node.kw_defaults, strict=True) if value is not None]
+    return next((part.arg for part, value in pairs if value is child), "")
+
+
+def _spelled(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_spelled(node.value)}.{node.attr}"
+    return ""

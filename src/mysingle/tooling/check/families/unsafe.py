@@ -1,0 +1,91 @@
+"""MS81: bytes and texts stay data; nothing turns them into code."""
+
+import ast
+import re
+
+from mysingle.tooling.check._context import Call, Context
+from mysingle.tooling.check._evaluate import argument, keyword
+from mysingle.tooling.check._scopes import Class, Scope
+from mysingle.tooling.check._values import Ref
+
+__all__ = ["HANDLERS"]
+
+_SERIALISER = re.compile(
+    r"(pickle|dill|cloudpickle|jsonpickle)\.(loads?|dumps?|Unpickler|Pickler|decode|encode)$|marshal\.(loads?|dumps?)$"
+    r"|shelve\.(open|DbfilenameShelf|Shelf)$|joblib\.(load|dump)$|pandas\.(read_pickle|to_pickle)$|pandas\.DataFrame\.to_pickle$"
+    r"|torch\.(load|save)$|numpy\.(load)$|aiocache\.serializers\.PickleSerializer$|kombu\.serialization\.pickle\w*$"
+    r"|cashews\.\w*Pickle\w*$"
+)
+_EVALUATION = ("builtins.eval", "builtins.exec")
+_YAML = (
+    "yaml.load",
+    "yaml.load_all",
+    "yaml.unsafe_load",
+    "yaml.unsafe_load_all",
+    "yaml.full_load",
+    "yaml.full_load_all",
+)
+_SAFE_LOADERS = ("SafeLoader", "CSafeLoader", "BaseLoader", "CBaseLoader")
+
+
+def _on_load(context: Context, node: ast.expr, scope: Scope, found: Ref) -> None:
+    if found.receiver is not None:
+        return
+    if found.name in _EVALUATION:
+        context.report("MS812", _call_around(context, node), f"{found.last}()")
+    elif _SERIALISER.match(found.name) and not _is_harmless(context, node, found.name, scope):
+        context.report("MS811", _call_around(context, node), found.name)
+
+
+def _call_around(context: Context, node: ast.expr) -> ast.AST:
+    parent = context.parent(node)
+    return parent if isinstance(parent, ast.Call) and parent.func is node else node
+
+
+def _is_harmless(context: Context, node: ast.expr, name: str, scope: Scope) -> bool:
+    """Numpy and torch load code only when they are told to."""
+    call = _call_around(context, node)
+    if name == "numpy.load":
+        given = keyword(call, "allow_pickle") if isinstance(call, ast.Call) else None
+        return not (isinstance(given, ast.Constant) and given.value is True)
+    if name == "torch.save":
+        return True
+    given = keyword(call, "weights_only") if name == "torch.load" and isinstance(call, ast.Call) else None
+    return isinstance(given, ast.Constant) and given.value is True
+
+
+def _on_call(context: Context, call: Call) -> None:
+    if call.name in _YAML and not _is_safe_yaml(context, call):
+        context.report("MS811", call.node, call.name)
+    elif call.name == "builtins.getattr":
+        found = context.evaluator.value(call.node, call.scope)
+        if isinstance(found, Ref):
+            _on_load(context, call.node, call.scope, found)
+    elif call.method in ("read_pickle", "to_pickle"):
+        context.report("MS811", call.node, call.method)
+    for given in call.node.keywords:
+        if given.arg in ("task_serializer", "result_serializer", "serializer", "accept_content", "event_serializer"):
+            _check_serializer(context, given.value, call.scope)
+
+
+def _is_safe_yaml(context: Context, call: Call) -> bool:
+    if call.method not in ("load", "load_all"):
+        return False
+    loader = argument(call.node, 1, "Loader")
+    return context.evaluator.name(loader, call.scope).endswith(_SAFE_LOADERS)
+
+
+def _check_serializer(context: Context, node: ast.expr, scope: Scope) -> None:
+    elements = context.evaluator.elements(node, scope) or [(node, scope)]
+    for element, inner in elements:
+        if context.evaluator.literal(element, inner) in ("pickle", "application/x-python-serialize"):
+            context.report("MS811", element, "the serialiser pickle")
+
+
+def _on_class(context: Context, cls: Class) -> None:
+    for base in context.evaluator.bases(cls):
+        if _SERIALISER.match(base):
+            context.report("MS811", cls.node, cls.name)
+
+
+HANDLERS = {"load": _on_load, "call": _on_call, "class": _on_class}
