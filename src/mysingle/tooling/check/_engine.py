@@ -24,6 +24,7 @@ from mysingle.tooling.check.families import (
     service,
     unsafe,
 )
+from mysingle.tooling.check.families.unsafe import suspicious_loads
 from mysingle.tooling.check.findings import Finding, Span
 from mysingle.tooling.check.rules import RULES
 
@@ -92,7 +93,7 @@ def _run(context: Context, module: Module) -> None:
         for node, scope in getattr(module, name):
             for handler in handlers:
                 handler(context, node, scope)
-    for node, scope in module.loads:
+    for node, scope in suspicious_loads(module):
         found = evaluator.value(node, scope)
         if isinstance(found, Ref):
             for handler in _ON_LOAD:

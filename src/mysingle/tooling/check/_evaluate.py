@@ -126,7 +126,7 @@ class Evaluator:
         if isinstance(found, Made):
             return found.name
         if isinstance(found, Object):
-            return next(self.bases(found.cls), "")
+            return next(iter(self.bases(found.cls)), "")
         return ""
 
     def literal(self, node: ast.expr | None, scope: Scope) -> str | None:
@@ -139,15 +139,20 @@ class Evaluator:
         found = self.value(node, scope)
         return found.value if isinstance(found, Number) else None
 
-    def bases(self, cls: Class, seen: frozenset[Class] = frozenset()) -> Iterator[str]:
+    def bases(self, cls: Class) -> tuple[str, ...]:
         """Return the names of the library classes that a class derives from, through classes of the checked code."""
+        if cls.bases is None:
+            cls.bases = tuple(self._bases(cls, frozenset()))
+        return cls.bases
+
+    def _bases(self, cls: Class, seen: frozenset[Class]) -> Iterator[str]:
         for base in cls.node.bases:
             plain = base.value if isinstance(base, ast.Subscript) else base
             found = self.value(plain, cls.outer)
             if isinstance(found, Ref):
                 yield found.name
             elif isinstance(found, Class) and found not in seen:
-                yield from self.bases(found, seen | {cls})
+                yield from self._bases(found, seen | {cls})
 
     def derives(self, cls: Class, name: str) -> bool:
         """Tell whether a class derives from a library class."""
@@ -219,8 +224,14 @@ class Evaluator:
 
     def exported(self, module: Module, name: str) -> Value | None:
         """Return what a name of another module is."""
-        bindings = module.scope.names.get(name)
-        return self._latest(bindings, module.scope, None) if bindings else self._starred(name, module)
+        if self._depth > _DEEPEST:  # modules that import a name from each other
+            return None
+        self._depth += 1
+        try:
+            bindings = module.scope.names.get(name)
+            return self._latest(bindings, module.scope, None) if bindings else self._starred(name, module)
+        finally:
+            self._depth -= 1
 
     def _latest(self, bindings: list[Binding], scope: Scope, line: int | None) -> Value | None:
         """Take the last binding before the line that says something; several are branches of an `if` or `try`."""

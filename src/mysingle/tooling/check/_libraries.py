@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["BARE", "ENVIRONMENT_READERS", "PASS_THROUGH", "RETURNS", "TEXT_METHODS", "canonical", "is_settings_base"]
+__all__ = ["BARE", "ENVIRONMENT_READERS", "HARMLESS_LIBRARIES", "PASS_THROUGH", "RETURNS", "TEXT_METHODS", "canonical", "is_settings_base"]
 
 _PACKAGES = frozenset(
     [
@@ -279,6 +279,16 @@ TEXT_METHODS = frozenset(
     ]
 )
 """Methods of a text that leave it, for our purposes, as it is."""
+
+
+HARMLESS_LIBRARIES = frozenset(
+    {
+        *("mysingle", "httpx", "requests", "aiohttp", "redis", "grpc", "jwt", "jose", "joserfc", "fastapi", "starlette"),
+        *("pydantic", "pydantic_settings", "beanie", "pymongo", "bson", "duckdb", "celery", "uvicorn", "structlog"),
+        *("prometheus_client", "orjson", "msgpack", "pytest", "anyio", "aiofiles", "google", "sqlalchemy", "typing_extensions"),
+    }
+)
+"""Libraries that lead to no unsafe serialiser."""
 
 
 def canonical(name: str) -> str:

@@ -83,23 +83,12 @@ class _Walk:
         self._context = context
         self._scope = scope
         self._place = NamedPlace("")
-        self._steps: Mapping[type[ast.AST], Callable[[Any, ast.AST], bool]] = {
-            **dict.fromkeys(_HARMLESS, lambda *_: self._end(is_harmless=True)),
-            ast.keyword: self._keyword,
-            ast.Dict: self._dict,
-            ast.Call: self._call,
-            ast.BoolOp: self._alternatives,
-            ast.arguments: self._parameter,
-            ast.Assign: self._assignment,
-            ast.AnnAssign: self._assignment,
-            **dict.fromkeys((ast.List, ast.Tuple, ast.Set), lambda *_: self._note(is_listed=True)),
-        }
 
     def outwards(self, node: ast.AST) -> NamedPlace:
         child, parent = node, self._context.parent(node)
         while parent is not None and not isinstance(parent, ast.Module):
-            step = self._steps.get(type(parent))
-            if step is not None and step(parent, child):
+            step = _STEPS.get(type(parent))
+            if step is not None and step(self, parent, child):
                 break
             if step is None and isinstance(parent, ast.stmt | ast.arg):
                 break
@@ -115,14 +104,20 @@ class _Walk:
         self._note(name, **facts)
         return True
 
-    def _keyword(self, node: ast.keyword, _: ast.AST) -> bool:
+    def harmless(self, *_: ast.AST) -> bool:
+        return self._end(is_harmless=True)
+
+    def listed(self, *_: ast.AST) -> bool:
+        return self._note(is_listed=True)
+
+    def keyword(self, node: ast.keyword, _: ast.AST) -> bool:
         return self._end(is_harmless=True) if _explains(node.arg or "") else self._note(node.arg or "")
 
-    def _dict(self, node: ast.Dict, child: ast.AST) -> bool:
+    def mapping(self, node: ast.Dict, child: ast.AST) -> bool:
         key = _key_of(node, child)
         return self._end(is_harmless=True) if key is None or _explains(key) else self._note(key)
 
-    def _call(self, node: ast.Call, child: ast.AST) -> bool:
+    def call(self, node: ast.Call, child: ast.AST) -> bool:
         name = self._context.evaluator.name(node.func, self._scope)
         method = _spelled(node.func).rpartition(".")[2]
         if child is node.func:
@@ -133,17 +128,17 @@ class _Walk:
         is_binding = self._place.is_binding or _BINDING_CALLS.search(_spelled(node.func)) is not None
         return self._note(is_binding=is_binding, is_given=self._place.is_given or not hands_on)
 
-    def _alternatives(self, node: ast.BoolOp, child: ast.AST) -> bool:
+    def alternatives(self, node: ast.BoolOp, child: ast.AST) -> bool:
         """`os.getenv("X") or "a default"`."""
         text = self._context.evaluator.text(node.values[0], self._scope)
         is_fallback = node.values[0] is not child and text is not None and any(hole.is_env for hole in text.holes)
         return is_fallback and self._end(is_harmless=True)
 
-    def _parameter(self, node: ast.arguments, child: ast.AST) -> bool:
+    def parameter(self, node: ast.arguments, child: ast.AST) -> bool:
         name = _parameter_name(node, child)
         return self._end(name, is_harmless=_explains(name), is_parameter=True)
 
-    def _assignment(self, node: ast.Assign | ast.AnnAssign, child: ast.AST) -> bool:
+    def assignment(self, node: ast.Assign | ast.AnnAssign, child: ast.AST) -> bool:
         if child is not node.value:
             return self._end(is_harmless=True)
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
@@ -152,6 +147,19 @@ class _Walk:
         is_setting = isinstance(owner, Class) and self._context.evaluator.is_settings(owner)
         is_harmless = _explains(name) or name.startswith("__")
         return self._end(name, is_setting=is_setting, is_harmless=is_harmless, is_assigned=not self._place.name)
+
+
+_STEPS: Mapping[type[ast.AST], Callable[[_Walk, Any, ast.AST], bool]] = {
+    **dict.fromkeys(_HARMLESS, _Walk.harmless),
+    **dict.fromkeys((ast.List, ast.Tuple, ast.Set), _Walk.listed),
+    ast.keyword: _Walk.keyword,
+    ast.Dict: _Walk.mapping,
+    ast.Call: _Walk.call,
+    ast.BoolOp: _Walk.alternatives,
+    ast.arguments: _Walk.parameter,
+    ast.Assign: _Walk.assignment,
+    ast.AnnAssign: _Walk.assignment,
+}
 
 
 def _explains(name: str) -> bool:

@@ -56,7 +56,7 @@ _LIBRARIES = frozenset(
         "joblib",
     ]
 )
-_MAX_MODULES = 150
+_MAX_CHARACTERS = 3_000_000
 _MAX_PARENTS = 4
 
 
@@ -70,6 +70,7 @@ class Project:
     def __init__(self, base: Path) -> None:
         self._base = base
         self._modules: dict[Path, Module | None] = {}
+        self._characters = 0
         self._places: dict[tuple[Path, str], Path | None] = {}
         self._roots: dict[Path, tuple[Path, ...]] = {}
         self.evaluator = Evaluator(self)
@@ -84,14 +85,18 @@ class Project:
         known = self._modules.get(source.path)
         if known is not None:
             return known
+        module = self._modules[source.path] = self._read(source)
+        return module
+
+    def _read(self, source: Source) -> Module:
         module = self._empty(source.path)
         read_tree(ast.parse(source.text, source.shown), module)
-        self._modules[source.path] = module
+        self._characters += len(source.text)
         return module
 
     def release(self) -> None:
         """Forget all modules when there are many."""
-        if len(self._modules) > _MAX_MODULES:
+        if self._characters > _MAX_CHARACTERS:
             self.clear()
 
     def clear(self) -> None:
@@ -100,6 +105,7 @@ class Project:
             if module is not None:
                 module.forget()
         self._modules.clear()
+        self._characters = 0
 
     def module(self, name: str, within: Module) -> Module | None:
         """Return the module that an import in another one means; None when it is not part of the checked code."""
@@ -140,10 +146,7 @@ class Project:
         if path not in self._modules:
             self._modules[path] = None  # a module that imports itself while it is read
             try:
-                source = read_source(path, relative(path, self._base))
-                module = self._empty(path)
-                read_tree(ast.parse(source.text), module)
-                self._modules[path] = module
+                self._modules[path] = self._read(read_source(path, relative(path, self._base)))
             except (UnreadableError, SyntaxError, ValueError, RecursionError, MemoryError):
                 return None
         return self._modules[path]

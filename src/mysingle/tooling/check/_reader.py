@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable
 from typing import Any, Final
 
-from mysingle.tooling.check._scopes import Binding, Class, Function, FunctionNode, Module, Scope, Site
+from mysingle.tooling.check._scopes import Binding, Class, Function, FunctionNode, Module, Scope
 
 __all__ = ["read_tree"]
 
@@ -146,7 +146,7 @@ class _Reader:
     # expressions
 
     def _on_call(self, node: ast.Call) -> None:
-        self._module.calls.append(Site(node, self._scope))
+        self._module.calls.append((node, self._scope))
         if self._function is not None:
             self._function.calls.append(node)
         self._visit_fields(node)
@@ -168,18 +168,18 @@ class _Reader:
             self._visit(base, parent)
 
     def _load(self, node: ast.expr) -> None:
-        self._module.loads.append(Site(node, self._scope))
+        self._module.loads.append((node, self._scope))
         if self._function is not None:
             self._function.loads.append(node)
 
     def _on_constant(self, node: ast.Constant) -> None:
         if node.value.__class__ is str:
-            self._module.texts.append(Site(node, self._scope))
+            self._module.texts.append((node, self._scope))
         elif node.value.__class__ is int:
-            self._module.numbers.append(Site(node, self._scope))
+            self._module.numbers.append((node, self._scope))
 
     def _on_joined(self, node: ast.JoinedStr) -> None:
-        self._module.texts.append(Site(node, self._scope))
+        self._module.texts.append((node, self._scope))
         for part in node.values:
             self._parents[part] = node
             if isinstance(part, ast.FormattedValue):
@@ -190,16 +190,16 @@ class _Reader:
             self._visit(node.value, node)
 
     def _on_await(self, node: ast.Await) -> None:
-        self._module.awaits.append(Site(node, self._scope))
+        self._module.awaits.append((node, self._scope))
         self._visit(node.value, node)
 
     def _on_subscript(self, node: ast.Subscript) -> None:
         if isinstance(node.ctx, ast.Load):
-            self._module.subscripts.append(Site(node, self._scope))
+            self._module.subscripts.append((node, self._scope))
         self._visit_fields(node)
 
     def _on_compare(self, node: ast.Compare) -> None:
-        self._module.compares.append(Site(node, self._scope))
+        self._module.compares.append((node, self._scope))
         self._visit_fields(node)
 
     # bindings
@@ -266,14 +266,14 @@ class _Reader:
         return
 
     def _on_import(self, node: ast.Import) -> None:
-        self._module.imports.append(Site(node, self._scope))
+        self._module.imports.append((node, self._scope))
         for alias in node.names:
             name = alias.asname or alias.name.partition(".")[0]
             target = alias.name if alias.asname else name
             self._scope.bind(name, Binding("import", node.lineno, target, None))
 
     def _on_import_from(self, node: ast.ImportFrom) -> None:
-        self._module.imports.append(Site(node, self._scope))
+        self._module.imports.append((node, self._scope))
         source = _absolute(node, self._module)
         for alias in node.names:
             if alias.name == "*":

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 __all__ = ["Binding", "Class", "Function", "FunctionNode", "Module", "Scope", "Site"]
 
+Site: TypeAlias = tuple[Any, "Scope"]
+"""A node, and the scope in which its names are looked up."""
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Kind: TypeAlias = Literal[
     "import", "value", "param", "function", "class", "unpack", "element", "annotation", "opaque", "star"
@@ -69,13 +71,6 @@ class Scope:
         return None
 
 
-class Site(NamedTuple):
-    """A node, and the scope in which its names are looked up."""
-
-    node: Any
-    scope: Scope
-
-
 @dataclass(eq=False, slots=True)
 class Function:
     """A function of the checked code; `calls` are those of its own body, `inner` the functions defined in it."""
@@ -112,13 +107,14 @@ class Function:
 
 @dataclass(eq=False, slots=True)
 class Class:
-    """A class of the checked code; `attributes` is what its methods assign to `self`."""
+    """A class of the checked code; `attributes` is what its methods assign to `self`, `bases` what was found of it."""
 
     node: ast.ClassDef
     scope: Scope
     module: "Module"
     outer: Scope
     attributes: dict[str, list[tuple[Binding, Scope]]] = field(default_factory=dict)
+    bases: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -156,9 +152,11 @@ class Module:
         """Break the cycles, so that the tree goes away without the collector."""
         for function in self.functions:
             function.scope.names.clear()
+            function.scope.owner = None
             function.inner.clear()
         for cls in self.classes:
             cls.scope.names.clear()
+            cls.scope.owner = None
             cls.attributes.clear()
         self.scope.names.clear()
         self.parents.clear()

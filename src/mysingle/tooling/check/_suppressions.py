@@ -15,6 +15,7 @@ __all__ = ["apply_suppressions"]
 _NOQA = re.compile(
     r"#\s*noqa\s*:\s*(?P<codes>[A-Z]+[0-9]+(?:[\s,]+[A-Z]+[0-9]+)*)(?P<rest>[^#\n]*(?:#.*)?)", re.IGNORECASE
 )
+_MAY_SUPPRESS = re.compile(r"noqa\s*:[^\n]*MS\d", re.IGNORECASE)
 _CODE = re.compile(r"[A-Z]+[0-9]+", re.IGNORECASE)
 _OURS = re.compile(r"MS\d{3}", re.IGNORECASE)
 
@@ -32,7 +33,7 @@ class _Suppression:
 
 def apply_suppressions(source: Source, findings: Sequence[Finding], active: frozenset[str]) -> list[Finding]:
     """Leave out what is suppressed, and add what is wrong with the suppressions themselves."""
-    if "noqa" not in source.text.lower():
+    if not _MAY_SUPPRESS.search(source.text):
         return list(findings)
     suppressions = {found.line: found for found in _read(source)}
     kept = [finding for finding in findings if not _is_suppressed(finding, suppressions)]

@@ -50,7 +50,8 @@ def check_paths(paths: Sequence[Path], config: CheckConfig) -> CheckReport:
     with _quick():
         run = _Run(paths, config)
         found = sorted((finding for file in run.files for finding in run.check(file)), key=lambda one: one.order)
-    found += run.problems
+        found += run.problems
+        run.project.clear()
     return CheckReport(findings=tuple(known.without_known(found) if known else found), files=len(run.files))
 
 

@@ -71,7 +71,7 @@ def _blocks(context: Context, node: ast.Call, scope: Scope, depth: int = 0) -> t
 def _full_name(context: Context, callee: Ref) -> str:
     """Return the name of a method under the library class that a class of the checked code derives from."""
     if isinstance(callee.receiver, Object) and callee.name.partition(".")[0] not in ("mysingle",):
-        base = next(context.evaluator.bases(callee.receiver.cls), "")
+        base = next(iter(context.evaluator.bases(callee.receiver.cls)), "")
         return f"{base}.{callee.last}" if base else callee.name
     return callee.name
 

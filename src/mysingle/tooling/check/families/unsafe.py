@@ -2,13 +2,16 @@
 
 import ast
 import re
+import sys
+from collections.abc import Iterator
 
 from mysingle.tooling.check._context import Call, Context
 from mysingle.tooling.check._evaluate import argument, keyword
-from mysingle.tooling.check._scopes import Class, Scope
+from mysingle.tooling.check._libraries import HARMLESS_LIBRARIES
+from mysingle.tooling.check._scopes import Binding, Class, Module, Scope, Site
 from mysingle.tooling.check._values import Ref
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "suspicious_loads"]
 
 _SERIALISER = re.compile(
     r"(pickle|dill|cloudpickle|jsonpickle)\.(loads?|dumps?|Unpickler|Pickler|decode|encode)$|marshal\.(loads?|dumps?)$"
@@ -16,6 +19,8 @@ _SERIALISER = re.compile(
     r"|torch\.(load|save)$|numpy\.(load)$|aiocache\.serializers\.PickleSerializer$|kombu\.serialization\.pickle\w*$"
     r"|cashews\.\w*Pickle\w*$"
 )
+_SOURCES = frozenset({"pickle", "marshal", "shelve", "builtins", "_pickle", "cPickle", "importlib"})
+_IMPORTERS = frozenset({"__import__", "getattr", "import_module"})
 _EVALUATION = ("builtins.eval", "builtins.exec")
 _YAML = (
     "yaml.load",
@@ -26,6 +31,37 @@ _YAML = (
     "yaml.full_load_all",
 )
 _SAFE_LOADERS = ("SafeLoader", "CSafeLoader", "BaseLoader", "CBaseLoader")
+
+
+def suspicious_loads(module: Module) -> Iterator[Site]:
+    """Return the names of a file that could lead to something unsafe; all the others need not be evaluated."""
+    imported = {name for scope in _scopes(module) for name, found in scope.names.items() if _is_suspicious(name, found)}
+    for node, scope in module.loads:
+        base = node
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        if isinstance(base, ast.Name) and (base.id in imported or base.id in ("eval", "exec")):
+            yield node, scope
+        elif isinstance(base, ast.Call) and _IMPORTERS & {getattr(base.func, "id", ""), getattr(base.func, "attr", "")}:
+            yield node, scope
+        elif "*" in imported and isinstance(base, ast.Name):
+            yield node, scope
+
+
+def _scopes(module: Module) -> Iterator[Scope]:
+    yield module.scope
+    yield from (function.scope for function in module.functions)
+    yield from (cls.scope for cls in module.classes)
+
+
+def _is_suspicious(name: str, bindings: list[Binding]) -> bool:
+    return any(binding.kind == "star" or (binding.kind == "import" and _may_lead_there(binding)) for binding in bindings)
+
+
+def _may_lead_there(binding: Binding) -> bool:
+    """A serialiser, or a module that may hand one on; the other libraries hand on none."""
+    head = str(binding.node).partition(".")[0]
+    return head in _SOURCES or (head not in sys.stdlib_module_names and head not in HARMLESS_LIBRARIES)
 
 
 def _on_load(context: Context, node: ast.expr, scope: Scope, found: Ref) -> None:
