@@ -4,8 +4,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from mysingle.tooling.check._evaluate import Evaluator, keyword
+from mysingle.tooling.check._evaluate import Evaluator
 from mysingle.tooling.check._scopes import Class, Function, Scope
+from mysingle.tooling.check._syntax import keyword
 from mysingle.tooling.check._values import Made, Object, Ref, Value
 
 __all__ = ["asks_for_caller", "function_asks"]
@@ -79,7 +80,7 @@ def _value_asks(value: Value | None, evaluator: Evaluator, depth: int) -> bool:
 
 
 def _name_asks(name: str) -> bool:
-    """Our functions for certain; a function that the check cannot see by its looks."""
+    """Know our functions for certain, and a function that the check cannot see by its looks."""
     if name.startswith("mysingle."):
         return _OURS.match(name) is not None
     return not name.startswith("builtins.") and _LOOKS.search(name) is not None
@@ -127,7 +128,7 @@ def _parameter_asks(node: ast.expr, scope: Scope, evaluator: Evaluator, depth: i
 
 
 def _type_asks(found: Ref) -> bool:
-    """An alias that the check cannot see is judged by its name; a class of the package tells nothing."""
+    """Judge an alias that the check cannot see by its name; a class of the package tells nothing."""
     if found.name.startswith(("mysingle.", "builtins.", "fastapi.", "pydantic.", "typing.", "datetime.")):
         return False
     return _TYPE_LOOKS.fullmatch(found.last) is not None
@@ -146,8 +147,7 @@ def _body_asks(function: Function, evaluator: Evaluator, depth: int) -> bool:
 
 
 def _is_state_user(node: ast.Attribute) -> bool:
-    parts = ast.unparse(node).split(".")
-    return ("state", "user") in zip(parts, parts[1:], strict=False)
+    return "state.user" in ast.unparse(node)
 
 
 def _is_called_by_name(found: Ref, node: ast.expr, function: Function) -> bool:

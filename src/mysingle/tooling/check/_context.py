@@ -20,7 +20,7 @@ class Call:
     """
     One call.
 
-    `name` is the full name of what is called when it belongs to a library, and `method` what stands behind the last dot.
+    `name` is the full name of what is called when it belongs to a library, `method` what stands behind its last dot.
     """
 
     node: ast.Call

@@ -6,7 +6,7 @@ from typing import Any
 
 from mysingle.tooling.check._context import Call, Context
 from mysingle.tooling.check._project import Project
-from mysingle.tooling.check._scopes import Module
+from mysingle.tooling.check._scopes import Module, Scope
 from mysingle.tooling.check._services import Service
 from mysingle.tooling.check._sources import Source
 from mysingle.tooling.check._suppressions import apply_suppressions
@@ -82,22 +82,28 @@ def _syntax_error(source: Source, error: SyntaxError) -> Finding:
 
 
 def _run(context: Context, module: Module) -> None:
-    evaluator = context.evaluator
     for node, scope in module.calls:
-        callee = evaluator.value(node.func, scope)
-        name, method = (callee.name, callee.last) if isinstance(callee, Ref) else ("", _method(node.func))
-        call = Call(node, scope, callee, name, method)
-        for handler in _ON_CALL:
-            handler(context, call)
+        _on_call(context, node, scope)
     for name, handlers in _ON_SITES:
         for node, scope in getattr(module, name):
             for handler in handlers:
                 handler(context, node, scope)
     for node, scope in suspicious_loads(module):
-        found = evaluator.value(node, scope)
-        if isinstance(found, Ref):
-            for handler in _ON_LOAD:
-                handler(context, node, scope, found)
+        found = context.evaluator.value(node, scope)
+        for handler in _ON_LOAD if isinstance(found, Ref) else ():
+            handler(context, node, scope, found)
+    _run_on_definitions(context, module)
+
+
+def _on_call(context: Context, node: ast.Call, scope: Scope) -> None:
+    callee = context.evaluator.value(node.func, scope)
+    name, method = (callee.name, callee.last) if isinstance(callee, Ref) else ("", _method(node.func))
+    call = Call(node, scope, callee, name, method)
+    for handler in _ON_CALL:
+        handler(context, call)
+
+
+def _run_on_definitions(context: Context, module: Module) -> None:
     for cls in module.classes:
         for handler in _ON_CLASS:
             handler(context, cls)

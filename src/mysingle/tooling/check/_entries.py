@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 
 from mysingle.tooling.check._context import Context
-from mysingle.tooling.check._evaluate import argument
 from mysingle.tooling.check._scopes import Function, Scope
+from mysingle.tooling.check._syntax import argument
 
 __all__ = ["runs_without_context"]
 

@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-__all__ = ["BARE", "ENVIRONMENT_READERS", "HARMLESS_LIBRARIES", "PASS_THROUGH", "RETURNS", "TEXT_METHODS", "canonical", "is_settings_base"]
+__all__ = [
+    "BARE",
+    "ENVIRONMENT_READERS",
+    "HARMLESS_LIBRARIES",
+    "PASS_THROUGH",
+    "RETURNS",
+    "TEXT_METHODS",
+    "canonical",
+    "is_settings_base",
+]
 
 _PACKAGES = frozenset(
     [
@@ -283,9 +292,31 @@ TEXT_METHODS = frozenset(
 
 HARMLESS_LIBRARIES = frozenset(
     {
-        *("mysingle", "httpx", "requests", "aiohttp", "redis", "grpc", "jwt", "jose", "joserfc", "fastapi", "starlette"),
+        *(
+            "mysingle",
+            "httpx",
+            "requests",
+            "aiohttp",
+            "redis",
+            "grpc",
+            "jwt",
+            "jose",
+            "joserfc",
+            "fastapi",
+            "starlette",
+        ),
         *("pydantic", "pydantic_settings", "beanie", "pymongo", "bson", "duckdb", "celery", "uvicorn", "structlog"),
-        *("prometheus_client", "orjson", "msgpack", "pytest", "anyio", "aiofiles", "google", "sqlalchemy", "typing_extensions"),
+        *(
+            "prometheus_client",
+            "orjson",
+            "msgpack",
+            "pytest",
+            "anyio",
+            "aiofiles",
+            "google",
+            "sqlalchemy",
+            "typing_extensions",
+        ),
     }
 )
 """Libraries that lead to no unsafe serialiser."""

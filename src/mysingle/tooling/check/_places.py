@@ -96,7 +96,7 @@ class _Walk:
         return self._place
 
     def _note(self, name: str = "", **facts: bool) -> bool:
-        """The first name counts; what is true of an outer part is true of the literal."""
+        """Keep the first name; what is true of an outer part is true of the literal."""
         self._place = self._place._replace(name=self._place.name or name, **facts)
         return False
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mysingle.tooling.check._callers import asks_for_caller
-from mysingle.tooling.check._evaluate import Evaluator, argument, keyword
+from mysingle.tooling.check._evaluate import Evaluator
 from mysingle.tooling.check._scopes import Module, Scope
+from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import HOLE, Made, Place, Ref, Value
 
 __all__ = ["Mount", "Service", "learn", "mentions_service"]
@@ -26,7 +27,7 @@ class Mount(NamedTuple):
 
 @dataclass(slots=True)
 class Service:
-    """What is known of one service; `opens_unknown` when public paths are computed in a way that the check cannot read."""
+    """What is known of one service; `opens_unknown` when public paths are computed and the check cannot read them."""
 
     root: Path
     types: set[str] = field(default_factory=set)

@@ -59,7 +59,7 @@ def _read(source: Source) -> Iterator[_Suppression]:
         codes = tuple(code.upper() for code in _CODE.findall(match["codes"]))
         ours = tuple(code for code in codes if _OURS.fullmatch(code))
         if ours:
-            reason = match["rest"].strip(" \t#:-–,.")
+            reason = match["rest"].strip(" \t#:-,.")
             others = tuple(code for code in codes if code not in ours)
             yield _Suppression(line, column + match.start() + 1, match[0], ours, others, reason)
 

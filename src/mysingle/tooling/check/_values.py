@@ -6,7 +6,20 @@ from typing import TypeAlias
 
 from mysingle.tooling.check._scopes import Class, Function, Module, Scope
 
-__all__ = ["HOLE", "Hole", "Items", "Made", "Number", "Object", "Package", "Place", "Ref", "Text", "Value"]
+__all__ = [
+    "HOLE",
+    "Hole",
+    "Items",
+    "Made",
+    "Number",
+    "Object",
+    "Package",
+    "Place",
+    "Ref",
+    "Text",
+    "Value",
+    "from_environment",
+]
 
 HOLE = "\0"
 """Stands for a part that is not known, in `Text.shape`."""
@@ -111,3 +124,8 @@ class Package:
 
 
 Value: TypeAlias = Ref | Made | Object | Text | Number | Items | Package | Class | Function | Module
+
+
+def from_environment(name: str) -> Text:
+    """Return the text that a variable or setting holds: known by its name only."""
+    return Text((Hole(name, is_env=True),))

@@ -3,7 +3,7 @@
 import gc
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -62,10 +62,8 @@ def check_text(text: str, config: CheckConfig | None = None, path: str = "app/ex
     project = Project(config.base)
     service = Service(config.base)
     with _quick():
-        try:
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
             learn(service, [project.parse(source)], project.evaluator)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            pass
         active = config.active(path, in_tests=is_test(path))
         return tuple(check_source(source, project, service, active, **_hosts(config)))
 

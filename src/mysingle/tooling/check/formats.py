@@ -39,7 +39,8 @@ class _Paint:
 def _block(finding: Finding, paint: _Paint) -> str:
     rule, span = RULES[finding.code], finding.span
     colour = "1;31" if rule.level == "error" else "1;33"
-    head = f"{paint(f'{_plain(finding.path)}:{span.line}:{span.column}', '1')}: {paint(finding.code, colour)} {_plain(finding.message)}"
+    place = paint(f"{_plain(finding.path)}:{span.line}:{span.column}", "1")
+    head = f"{place}: {paint(finding.code, colour)} {_plain(finding.message)}"
     mark = paint(" [fixable]", "36") if finding.edits else ""
     if not finding.source.strip():
         return head + mark

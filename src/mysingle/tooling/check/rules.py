@@ -91,7 +91,7 @@ _RULES = (
         title="A direct HTTP call to another service",
         message="direct HTTP call to another service ({about}); use a `BaseGrpcClient`, or go through the gateway",
         why="It skips the gateway, and carries no identity, deadline or trace.",
-        instead="Call it over gRPC with a subclass of `BaseGrpcClient`; routes for users are called through the gateway.",
+        instead="Call it over gRPC with a subclass of `BaseGrpcClient`; go through the gateway for routes of users.",
     ),
     Rule(
         code="MS102",
@@ -155,7 +155,7 @@ _RULES = (
     Rule(
         code="MS303",
         title="A gRPC client without a user where no request is",
-        message="`{about}` is made where there is no request to take the user from; give `user_id` and `correlation_id`",
+        message="`{about}` is made where no request is to take the user from; give `user_id` and `correlation_id`",
         why="Outside of a request there is no context, and the other service refuses a call without a user.",
         instead="Give `user_id=` and `correlation_id=`, or `request=`.",
     ),
@@ -256,14 +256,14 @@ _RULES = (
     Rule(
         code="MS605",
         title="A blocking database driver in the event loop",
-        message="`{about}` blocks the event loop; use the `_async` method, an asynchronous driver, or `asyncio.to_thread`",
+        message="`{about}` blocks the event loop; use an `_async` method, an async driver, or `asyncio.to_thread`",
         why="No other request of the process is served meanwhile.",
         instead="Use the `_async` methods of `BaseDuckDBManager`, or an asynchronous driver.",
     ),
     Rule(
         code="MS701",
         title="BaseHTTPMiddleware",
-        message="`{about}` breaks context, streaming and background tasks; write a dependency, or plain ASGI middleware",
+        message="`{about}` breaks context, streams and background tasks; write a dependency, or plain ASGI middleware",
         why="It runs the app in another task, so that the context and cancelled requests get lost.",
         instead="Write a dependency, or a class with `async def __call__(self, scope, receive, send)`.",
     ),

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from mysingle.tooling.check._addresses import Whose, classify, classify_host, parse_address, words
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._evaluate import argument
 from mysingle.tooling.check._places import NamedPlace, named_place
 from mysingle.tooling.check._scopes import Scope
+from mysingle.tooling.check._syntax import argument
 from mysingle.tooling.check._values import Text
 
 __all__ = ["HANDLERS"]
@@ -17,7 +17,9 @@ _HARD_CODED = (Whose.SERVICE, Whose.LOCAL, Whose.GATEWAY, Whose.INFRASTRUCTURE)
 _NO_NETWORK = ("file", "data", "urn", "about", "memory", "sqlite", "s3", "gs", "app", "pkg", "git")
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
 _PORT_IN_TEXT = re.compile(r":(?P<port>\d{2,5})(?=/|$)(?P<path>/)?")
-_HOST_NAMES = frozenset("host hostname addr address ip server url base target domain node".split())
+_HOST_NAMES = frozenset(
+    ["host", "hostname", "addr", "address", "ip", "server", "url", "base", "target", "domain", "node"]
+)
 _SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:/{2,3}")
 _HOST = re.compile(r"(?=.*[a-z.])[a-z0-9]([a-z0-9.-]*[a-z0-9])?", re.IGNORECASE)
 _HOST_PORT = re.compile(r"(?P<host>[a-z0-9][a-z0-9.-]*|\[[0-9a-f:]+\]):(?P<port>\d{2,5})", re.IGNORECASE)
@@ -124,7 +126,7 @@ def _check_host(context: Context, node: ast.Constant, place: NamedPlace) -> None
 
 
 def _looks_like_host(host: str, name: str) -> bool:
-    """A single word is a host only where the name says `host`; `server="nginx"` or `node="end"` are none."""
+    """Take a single word for a host only where the name says `host`; `server="nginx"` or `node="end"` are none."""
     if host == "localhost" or "." in host:
         return host == "localhost" or _is_number_or_inside(host)
     return bool({"host", "hostname", "hosts", "addr", "address"} & set(words(name))) and host.islower()
@@ -155,7 +157,14 @@ def _on_number(context: Context, node: ast.Constant, scope: Scope) -> None:
         return
     place = named_place(context, node, scope)
     parts = words(place.name)
-    if not parts or parts[-1] != "port" or "default" in parts or place.is_harmless or place.is_setting or place.is_parameter:
+    if (
+        not parts
+        or parts[-1] != "port"
+        or "default" in parts
+        or place.is_harmless
+        or place.is_setting
+        or place.is_parameter
+    ):
         return
     if place.is_assigned and _is_handed_to_client(context, place.name):
         return
@@ -163,7 +172,7 @@ def _on_number(context: Context, node: ast.Constant, scope: Scope) -> None:
 
 
 def _is_handed_to_client(context: Context, name: str) -> bool:
-    """A constant that is the default port of a `BaseGrpcClient` is what the guide asks for."""
+    """Tell whether a constant is the default port of a `BaseGrpcClient`, as in the guide."""
     for node, _ in context.module.calls:
         is_super = isinstance(node.func, ast.Attribute) and node.func.attr == "__init__"
         given = [*node.args[1:2], *(part.value for part in node.keywords if part.arg == "default_port")]

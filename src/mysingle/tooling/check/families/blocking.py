@@ -70,7 +70,7 @@ def _blocks(context: Context, node: ast.Call, scope: Scope, depth: int = 0) -> t
 
 def _full_name(context: Context, callee: Ref) -> str:
     """Return the name of a method under the library class that a class of the checked code derives from."""
-    if isinstance(callee.receiver, Object) and callee.name.partition(".")[0] not in ("mysingle",):
+    if isinstance(callee.receiver, Object) and callee.name.partition(".")[0] != "mysingle":
         base = next(iter(context.evaluator.bases(callee.receiver.cls)), "")
         return f"{base}.{callee.last}" if base else callee.name
     return callee.name
@@ -90,7 +90,7 @@ def _is_generator(function: Function) -> bool:
 
 
 def _runs_elsewhere(function: Function) -> bool:
-    """A decorated helper may run in a thread or a worker; nobody knows."""
+    """Tell whether a helper is decorated, and may run in a thread or a worker."""
     return bool(function.decorators)
 
 

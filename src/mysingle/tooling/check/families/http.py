@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from mysingle.tooling.check._addresses import Whose, classify, parse_address
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._evaluate import argument, keyword
+from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import Made, Object, Ref, Text
 
 __all__ = ["HANDLERS"]
@@ -61,7 +61,7 @@ def _is_client_subclass(context: Context, call: Call) -> bool:
 
 
 def _is_http(context: Context, call: Call) -> bool:
-    """A method of a client, a function of a library, or a verb of something unknown that is given a whole URL."""
+    """Accept methods of a client, functions of a library, and verbs of something unknown that is given a whole URL."""
     owner, _, _ = call.name.rpartition(".")
     if owner in _CLIENTS or owner in _MODULES:
         return not _is_in_process(context, call.receiver)

@@ -4,8 +4,8 @@ import ast
 import re
 
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._evaluate import keyword
 from mysingle.tooling.check._scopes import Function, Scope
+from mysingle.tooling.check._syntax import keyword
 from mysingle.tooling.check._values import Made, Ref, Text
 from mysingle.tooling.check.findings import Edit, Span
 
@@ -157,21 +157,27 @@ def _source_of(context: Context, node: ast.expr, scope: Scope, depth: int = 0) -
     match node:
         case ast.Attribute(attr="headers" | "cookies" as what):
             return "" if _is_answer(context, node.value, scope) else what
-        case ast.Call(func=ast.Name(id="dict" | "MutableHeaders" | "Headers"), args=[first, *_]):
-            return _source_of(context, first, scope, depth + 1)
-        case ast.Call(func=ast.Name(id="dict" | "Headers" | "MutableHeaders"), keywords=[given]) if given.arg in (
-            "scope",
-            "raw",
-        ):
-            return "headers"
         case ast.Subscript(value=ast.Name(id="scope"), slice=ast.Constant(value="headers")):
             return "headers"
         case ast.DictComp(generators=[generator]):
             return _source_of(context, generator.iter, scope, depth + 1)
-        case ast.Call(func=ast.Attribute(value=value, attr="items" | "copy")):
-            return _source_of(context, value, scope, depth + 1)
+        case ast.Call():
+            return _source_of_copy(context, node, scope, depth)
         case ast.Name():
             return _source_of_name(context, node, scope, depth)
+        case _:
+            return ""
+
+
+def _source_of_copy(context: Context, node: ast.Call, scope: Scope, depth: int) -> str:
+    """`dict(request.headers)`, `Headers(scope=scope)`, `request.headers.items()`."""
+    match node:
+        case ast.Call(func=ast.Name(id="dict" | "MutableHeaders" | "Headers"), args=[first, *_]):
+            return _source_of(context, first, scope, depth + 1)
+        case ast.Call(func=ast.Name(id="Headers" | "MutableHeaders"), keywords=[ast.keyword(arg="scope" | "raw")]):
+            return "headers"
+        case ast.Call(func=ast.Attribute(value=value, attr="items" | "copy")):
+            return _source_of(context, value, scope, depth + 1)
         case _:
             return ""
 

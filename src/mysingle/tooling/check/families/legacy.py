@@ -4,8 +4,8 @@ import ast
 from collections.abc import Mapping
 
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._evaluate import keyword
 from mysingle.tooling.check._scopes import Class, Scope
+from mysingle.tooling.check._syntax import keyword
 from mysingle.tooling.check._values import Ref
 from mysingle.tooling.check.findings import Edit, Span
 
@@ -54,6 +54,7 @@ _RENAMED: Mapping[str, str] = {
     "RedisUserCache": "use `create_user_cache`",
     "GrpcCache": "use `create_grpc_cache`",
 }
+_CACHES = ("mysingle.GrpcCache", "mysingle.RedisUserCache", "mysingle.HybridUserCache")
 _GONE_ENUMS = frozenset({"SeverityLevel", "TaskStatus", "LogLevel"})
 _OLD_ROOT = "mysingle_quant"
 
@@ -79,9 +80,8 @@ def _check_from(context: Context, node: ast.ImportFrom, module: str) -> None:
         full = f"{module}.{alias.name}"
         if _is_ours(module) and alias.name in _REMOVED:
             context.report("MS902", alias, full)
-        elif _is_ours(module) and alias.name in _RENAMED:
-            if alias.name not in ("GrpcCache",):
-                context.report("MS903", alias, f"{alias.name}: {_RENAMED[alias.name]}")
+        elif _is_ours(module) and alias.name in _RENAMED and alias.name != "GrpcCache":
+            context.report("MS903", alias, f"{alias.name}: {_RENAMED[alias.name]}")
     if _is_submodule_import(context, node, module):
         return
     target = _new_place(context, module, tuple(alias.name for alias in node.names))
@@ -153,11 +153,9 @@ def _on_call(context: Context, call: Call) -> None:
         given = context.evaluator.literal(call.node.args[0] if call.node.args else None, call.scope)
         if given is not None:
             _check_dynamic(context, call, given)
-    elif call.name in ("mysingle.GrpcCache", "mysingle.RedisUserCache", "mysingle.HybridUserCache"):
-        if keyword(call.node, "redis_db") is not None:
-            context.report(
-                "MS903", call.node, f"{call.method}(redis_db=...): the argument is gone; {_RENAMED[call.method]}"
-            )
+    elif call.name in _CACHES and keyword(call.node, "redis_db") is not None:
+        about = f"{call.method}(redis_db=...): the argument is gone; {_RENAMED[call.method]}"
+        context.report("MS903", call.node, about)
 
 
 def _check_dynamic(context: Context, call: Call, name: str) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from mysingle._kernel.allocation import RedisDB
 from mysingle.tooling.check._addresses import words
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._evaluate import argument, keyword
 from mysingle.tooling.check._places import named_place
 from mysingle.tooling.check._scopes import Class, Scope
+from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import HOLE, Hole, Made, Object, Ref
 from mysingle.tooling.check.findings import Edit
 

@@ -4,9 +4,9 @@ import ast
 
 from mysingle.tooling.check._callers import asks_for_caller, function_asks
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._evaluate import argument, keyword
 from mysingle.tooling.check._scopes import Function, Scope
 from mysingle.tooling.check._services import Mount
+from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import Made, Ref, Value
 
 __all__ = ["HANDLERS"]

@@ -5,8 +5,8 @@ import re
 
 from mysingle.tooling.check._context import Call, Context
 from mysingle.tooling.check._entries import runs_without_context
-from mysingle.tooling.check._evaluate import keyword
 from mysingle.tooling.check._scopes import Class, Function
+from mysingle.tooling.check._syntax import keyword
 from mysingle.tooling.check._values import Made, Object, Ref, Value
 
 __all__ = ["HANDLERS"]
@@ -30,7 +30,7 @@ def _on_call(context: Context, call: Call) -> None:
 
 
 def _is_stub(context: Context, call: Call) -> bool:
-    """A generated class, or one whose name ends in `Stub` and that is given a channel."""
+    """Accept a generated class, or one whose name ends in `Stub` and that is given a channel."""
     if call.name and _GENERATED.search(call.name):
         return True
     given = ast.unparse(call.node.args[0]).lower() if call.node.args else ""
@@ -53,7 +53,7 @@ def _is_own_channel(node: ast.expr | None) -> bool:
 
 
 def _is_client(context: Context, cls: Class) -> bool:
-    """A base that the check cannot see counts when it is called a client."""
+    """Tell whether a class is a client; a base that the check cannot see counts when it is called one."""
     return any(name == _BASE or name.endswith(("GrpcClient", "RpcClient")) for name in context.evaluator.bases(cls))
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from mysingle.tooling.check._addresses import parse_address, words
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._evaluate import argument
 from mysingle.tooling.check._libraries import ENVIRONMENT_READERS
 from mysingle.tooling.check._places import NamedPlace, named_place
 from mysingle.tooling.check._scopes import Class, Scope
+from mysingle.tooling.check._syntax import argument
 
 __all__ = ["HANDLERS"]
 

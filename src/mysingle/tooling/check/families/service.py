@@ -3,8 +3,8 @@
 import ast
 
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._evaluate import argument, keyword
 from mysingle.tooling.check._scopes import Class, Function, Scope
+from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import Object, Ref, Value
 
 __all__ = ["HANDLERS"]
@@ -55,7 +55,7 @@ def _on_call(context: Context, call: Call) -> None:
 
 
 def _is_mounted(context: Context, call: Call) -> bool:
-    """A second app that is mounted below the first one."""
+    """Tell whether an app is mounted below another one."""
     parent = context.parent(call.node)
     return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr == "mount"
 
@@ -119,7 +119,7 @@ def _check_document(context: Context, element: ast.expr, scope: Scope) -> None:
 
 
 def _check_mongodb(context: Context, call: Call) -> None:
-    """The documents of an app need MongoDB, so the configuration of the app has to name its check."""
+    """Ask that the configuration of an app with documents names the check of MongoDB."""
     config = argument(call.node, 0, "service_config") or keyword(call.node, "config")
     made = _config_call(context, config, call.scope) if config is not None else None
     if made is None or context.service.is_iam:

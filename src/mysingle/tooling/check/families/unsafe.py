@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator
 
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._evaluate import argument, keyword
 from mysingle.tooling.check._libraries import HARMLESS_LIBRARIES
 from mysingle.tooling.check._scopes import Binding, Class, Module, Scope, Site
+from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import Ref
 
 __all__ = ["HANDLERS", "suspicious_loads"]
@@ -40,11 +40,14 @@ def suspicious_loads(module: Module) -> Iterator[Site]:
         base = node
         while isinstance(base, ast.Attribute):
             base = base.value
-        if isinstance(base, ast.Name) and (base.id in imported or base.id in ("eval", "exec")):
-            yield node, scope
-        elif isinstance(base, ast.Call) and _IMPORTERS & {getattr(base.func, "id", ""), getattr(base.func, "attr", "")}:
-            yield node, scope
-        elif "*" in imported and isinstance(base, ast.Name):
+        if (
+            (isinstance(base, ast.Name) and (base.id in imported or base.id in ("eval", "exec")))
+            or (
+                isinstance(base, ast.Call)
+                and _IMPORTERS & {getattr(base.func, "id", ""), getattr(base.func, "attr", "")}
+            )
+            or ("*" in imported and isinstance(base, ast.Name))
+        ):
             yield node, scope
 
 
@@ -55,11 +58,13 @@ def _scopes(module: Module) -> Iterator[Scope]:
 
 
 def _is_suspicious(name: str, bindings: list[Binding]) -> bool:
-    return any(binding.kind == "star" or (binding.kind == "import" and _may_lead_there(binding)) for binding in bindings)
+    return any(
+        binding.kind == "star" or (binding.kind == "import" and _may_lead_there(binding)) for binding in bindings
+    )
 
 
 def _may_lead_there(binding: Binding) -> bool:
-    """A serialiser, or a module that may hand one on; the other libraries hand on none."""
+    """Tell whether an import is a serialiser, or a module that may hand one on."""
     head = str(binding.node).partition(".")[0]
     return head in _SOURCES or (head not in sys.stdlib_module_names and head not in HARMLESS_LIBRARIES)
 
