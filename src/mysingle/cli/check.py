@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -40,12 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Check, explain or list, and return the exit code."""
-    if arguments.list:
-        return _list()
-    if arguments.explain:
-        return _explain(arguments.explain)
     try:
-        return _check(arguments)
+        if arguments.list:
+            return _list()
+        return _explain(arguments.explain) if arguments.explain else _check(arguments)
+    except BrokenPipeError:  # the reader of a pipe went away; nobody is left to tell
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  # it lives until the process ends
+        return _FINDINGS
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted; files that are written are whole, the others are as they were\n")
         return _INTERRUPTED
@@ -78,7 +80,7 @@ def _config(arguments: argparse.Namespace) -> "CheckConfig":
     if arguments.config is not None and not arguments.config.is_file():
         raise CheckError(f"{arguments.config}: there is no such file")
     file = arguments.config or find_pyproject(Path.cwd())
-    config = replace(read_config(file.absolute() if file else None, Path.cwd()), base=Path.cwd())
+    config = read_config(file.absolute() if file else None, Path.cwd())
     changed = replace(
         config,
         select=_codes(arguments.select) or config.select,

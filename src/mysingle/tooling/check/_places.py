@@ -9,7 +9,7 @@ from mysingle.tooling.check._context import Context
 from mysingle.tooling.check._libraries import ENVIRONMENT_READERS, PASS_THROUGH
 from mysingle.tooling.check._scopes import Class, Scope
 
-__all__ = ["NamedPlace", "named_place"]
+__all__ = ["NamedPlace", "named_place", "whole_text"]
 
 _EXPLAINING = frozenset(
     [
@@ -74,6 +74,15 @@ class NamedPlace(NamedTuple):
 def named_place(context: Context, node: ast.AST, scope: Scope) -> NamedPlace:
     """Walk outwards from a literal until something names it."""
     return _Walk(context, scope).outwards(node)
+
+
+def whole_text(context: Context, node: ast.Constant | ast.JoinedStr) -> ast.expr:
+    """Return the sum of which a text is the beginning: `"http://" + host + path`."""
+    whole: ast.expr = node
+    parent = context.parent(node)
+    while isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add) and parent.left is whole:
+        whole, parent = parent, context.parent(parent)
+    return whole
 
 
 class _Walk:

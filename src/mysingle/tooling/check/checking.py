@@ -26,10 +26,15 @@ _RECURSION = 12_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """The findings of a run, in order; `repaired` were there before, `texts` holds what a repair changes."""
+    """
+    The findings of a run, in order.
+
+    Paths of findings begin at `base`. `repaired` were there before, `texts` holds what a repair changes: before, after.
+    """
 
     findings: tuple[Finding, ...]
     files: int
+    base: Path = field(default_factory=Path)
     repaired: tuple[Finding, ...] = ()
     texts: dict[Path, tuple[str, str]] = field(default_factory=dict)
 
@@ -52,7 +57,8 @@ def check_paths(paths: Sequence[Path], config: CheckConfig) -> CheckReport:
         found = sorted((finding for file in run.files for finding in run.check(file)), key=lambda one: one.order)
         found += run.problems
         run.project.clear()
-    return CheckReport(findings=tuple(known.without_known(found) if known else found), files=len(run.files))
+    fresh = known.without_known(found) if known is not None else found
+    return CheckReport(findings=tuple(fresh), files=len(run.files), base=config.base)
 
 
 def check_text(text: str, config: CheckConfig | None = None, path: str = "app/example.py") -> tuple[Finding, ...]:

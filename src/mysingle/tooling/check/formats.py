@@ -1,11 +1,15 @@
 """How findings are written: for people, for programs, for code scanning, for the log of a pipeline."""
 
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
+from mysingle import __version__
 from mysingle.tooling.check.baseline import fingerprint
 from mysingle.tooling.check.checking import CheckReport
 from mysingle.tooling.check.findings import Finding
@@ -24,7 +28,7 @@ def written(report: CheckReport, form: str, *, is_colourful: bool = False) -> st
 
 def _text(report: CheckReport, *, is_colourful: bool = False) -> str:
     paint = _Paint(is_colourful)
-    blocks = [_block(finding, paint) for finding in report.findings]
+    blocks = [_block(finding, paint, _from_here(report.base, finding.path)) for finding in report.findings]
     return "\n".join([*blocks, _summary(report, paint), ""])
 
 
@@ -36,10 +40,16 @@ class _Paint:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._is_on else text
 
 
-def _block(finding: Finding, paint: _Paint) -> str:
+def _from_here(base: Path, path: str) -> str:
+    """Return a path as a person can open it from the working directory."""
+    place = base.absolute() / path
+    return place.relative_to(Path.cwd()).as_posix() if place.is_relative_to(Path.cwd()) else place.as_posix()
+
+
+def _block(finding: Finding, paint: _Paint, path: str) -> str:
     rule, span = RULES[finding.code], finding.span
     colour = "1;31" if rule.level == "error" else "1;33"
-    place = paint(f"{_plain(finding.path)}:{span.line}:{span.column}", "1")
+    place = paint(f"{_plain(path)}:{span.line}:{span.column}", "1")
     head = f"{place}: {paint(finding.code, colour)} {_plain(finding.message)}"
     mark = paint(" [fixable]", "36") if finding.edits else ""
     if not finding.source.strip():
@@ -66,8 +76,6 @@ def _under(finding: Finding) -> tuple[str, str]:
 
 def _width(character: str) -> int:
     """Return how many columns a character takes in a terminal; Korean and Chinese take two."""
-    import unicodedata
-
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
@@ -106,8 +114,6 @@ def _json(report: CheckReport) -> str:
 
 
 def _sarif(report: CheckReport) -> str:
-    from mysingle import __version__
-
     used = list(dict.fromkeys(finding.code for finding in report.findings))
     driver = {
         "name": "mysingle check",
@@ -147,8 +153,6 @@ def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
 
 
 def _uri(path: str) -> str:
-    from urllib.parse import quote
-
     return quote(path, errors="surrogateescape")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mysingle.tooling.check._addresses import Whose, classify, classify_host, parse_address, words
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._places import NamedPlace, named_place
+from mysingle.tooling.check._places import NamedPlace, named_place, whole_text
 from mysingle.tooling.check._scopes import Scope
 from mysingle.tooling.check._syntax import argument
 from mysingle.tooling.check._values import Text
@@ -65,7 +65,7 @@ def _on_text(context: Context, node: ast.Constant | ast.JoinedStr, scope: Scope)
     place = named_place(context, node, scope)
     if place.is_harmless or place.is_setting:
         return
-    whole = _whole(context, node)
+    whole = whole_text(context, node)
     text = Text((str(node.value),)) if whole is node and isinstance(node, ast.Constant) else None
     text = text or context.evaluator.text(whole, scope)
     if text is None:
@@ -89,15 +89,6 @@ def _could_be_address(node: ast.Constant | ast.JoinedStr) -> bool:
 def _own_lead(node: ast.Constant | ast.JoinedStr) -> str:
     first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node
     return str(first.value) if isinstance(first, ast.Constant) else ""
-
-
-def _whole(context: Context, node: ast.Constant | ast.JoinedStr) -> ast.expr:
-    """Return the sum of which a text is the beginning: `"http://" + host + path`."""
-    whole: ast.expr = node
-    parent = context.parent(node)
-    while isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add) and parent.left is whole:
-        whole, parent = parent, context.parent(parent)
-    return whole
 
 
 def _check_url(context: Context, node: ast.Constant | ast.JoinedStr, text: Text) -> None:

@@ -76,7 +76,14 @@ def _is_part_of_token(context: Context, node: ast.expr, scope: Scope) -> bool:
         return _is_part_of_token(context, node.func.value, scope)
     if isinstance(node, ast.Name):
         return _is_bound_to_part(context, node, scope)
-    return isinstance(node, ast.Subscript) and _splits_at_dots(node.value)
+    return isinstance(node, ast.Subscript) and _is_split(node.value, scope)
+
+
+def _is_split(node: ast.expr, scope: Scope) -> bool:
+    bindings = scope.names.get(node.id, ()) if isinstance(node, ast.Name) else ()
+    return _splits_at_dots(node) or any(
+        _splits_at_dots(binding.node) for binding in bindings if binding.kind == "value"
+    )
 
 
 def _is_bound_to_part(context: Context, node: ast.Name, scope: Scope) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mysingle._kernel.allocation import RedisDB
 from mysingle.tooling.check._addresses import words
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._places import named_place
+from mysingle.tooling.check._places import named_place, whole_text
 from mysingle.tooling.check._scopes import Class, Scope
 from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import HOLE, Hole, Made, Object, Ref
@@ -188,7 +188,7 @@ def _on_text(context: Context, node: ast.Constant | ast.JoinedStr, scope: Scope)
     place = named_place(context, node, scope)
     if place.is_harmless or place.is_setting:
         return
-    text = context.evaluator.text(node, scope)
+    text = context.evaluator.text(whole_text(context, node), scope)
     found = _URL.match(text.shape.replace(HOLE, "x")) if text is not None else None
     if found is None or text is None or not isinstance(text.parts[-1], str):
         return
@@ -287,8 +287,7 @@ def _is_bare(context: Context, node: ast.expr, scope: Scope) -> bool:
     first = text.parts[0]
     if isinstance(first, Hole):
         parts = words(first.name)
-        is_value = bool(parts) and (parts[-1] in _BARE_WORDS) and "prefix" not in parts and "key" not in parts
-        return is_value and not isinstance(context.evaluator.value(node, scope), Made)
+        return bool(parts) and (parts[-1] in _BARE_WORDS) and "prefix" not in parts and "key" not in parts
     if text.literal is not None:
         return ":" not in first and not _PREFIX.match(first) and bool(first)
     return _PREFIX.match(first) is None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from mysingle.tooling.check._context import Call, Context
 from mysingle.tooling.check._libraries import HARMLESS_LIBRARIES
+from mysingle.tooling.check._places import named_place
 from mysingle.tooling.check._scopes import Binding, Class, Module, Scope, Site
 from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import Ref
@@ -104,9 +105,6 @@ def _on_call(context: Context, call: Call) -> None:
             _on_load(context, call.node, call.scope, found)
     elif call.method in ("read_pickle", "to_pickle"):
         context.report("MS811", call.node, call.method)
-    for given in call.node.keywords:
-        if given.arg in ("task_serializer", "result_serializer", "serializer", "accept_content", "event_serializer"):
-            _check_serializer(context, given.value, call.scope)
 
 
 def _is_safe_yaml(context: Context, call: Call) -> bool:
@@ -116,11 +114,12 @@ def _is_safe_yaml(context: Context, call: Call) -> bool:
     return context.evaluator.name(loader, call.scope).endswith(_SAFE_LOADERS)
 
 
-def _check_serializer(context: Context, node: ast.expr, scope: Scope) -> None:
-    elements = context.evaluator.elements(node, scope) or [(node, scope)]
-    for element, inner in elements:
-        if context.evaluator.literal(element, inner) in ("pickle", "application/x-python-serialize"):
-            context.report("MS811", element, "the serialiser pickle")
+def _on_text(context: Context, node: ast.Constant | ast.JoinedStr, scope: Scope) -> None:
+    """`task_serializer="pickle"`, `conf.accept_content = ["pickle"]`."""
+    if isinstance(node, ast.Constant) and node.value in ("pickle", "application/x-python-serialize"):
+        place = named_place(context, node, scope)
+        if place.name.lower().endswith(("serializer", "serialiser", "accept_content")) and not place.is_harmless:
+            context.report("MS811", node, "the serialiser pickle")
 
 
 def _on_class(context: Context, cls: Class) -> None:
@@ -129,4 +128,4 @@ def _on_class(context: Context, cls: Class) -> None:
             context.report("MS811", cls.node, cls.name)
 
 
-HANDLERS = {"load": _on_load, "call": _on_call, "class": _on_class}
+HANDLERS = {"load": _on_load, "text": _on_text, "call": _on_call, "class": _on_class}
