@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from benchmarks import auth, cache, grpc, iam, startup, storage, units, web
+from benchmarks import auth, cache, check, grpc, iam, startup, storage, units, web
 from benchmarks.chart import Figure
 
 Measured = Mapping[str, Mapping[str, float]]
@@ -74,6 +74,14 @@ def _rpc(measured: Measured) -> list[Figure]:
     ]
 
 
+def _tools(measured: Measured) -> list[Figure]:
+    checked = measured["check"]
+    return [
+        Figure("mysingle check, files a second", checked["files_per_second"], 300, "", at_least=True),
+        Figure("mysingle check, a thousand files", checked["seconds_per_thousand"], 4, "s"),
+    ]
+
+
 SUITES = {
     "foundation": Suite(
         "What the chassis costs",
@@ -86,6 +94,7 @@ SUITES = {
         },
         _foundation,
     ),
+    "tools": Suite("How long the tools take", {"check": check.measure}, _tools),
     "identity": Suite("What it costs to know the caller", {"proofs": auth.measure, "iam": iam.measure}, _identity),
     "data": Suite(
         "Caches, documents and scans beside the bare drivers",

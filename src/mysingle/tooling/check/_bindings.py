@@ -40,10 +40,13 @@ class Bindings:
     def _starred(self, name: str, module: Module) -> Value | None:
         for binding in module.scope.names.get("*", ()):
             source = self._project.module(binding.node, module)
-            if source is not None and name in source.scope.names:
-                return self.exported(source, name)
-            if source is None and name not in _BUILTINS and name not in BARE:
-                return Ref(canonical(f"{binding.node}.{name}"))
+            if source is not None:
+                found = self.exported(source, name) if {name, "*"} & source.scope.names.keys() else None
+            else:
+                is_known = name in _BUILTINS or name in BARE
+                found = None if is_known else Ref(canonical(f"{binding.node}.{name}"))
+            if found is not None:
+                return found
         return None
 
     def exported(self, module: Module, name: str) -> Value | None:

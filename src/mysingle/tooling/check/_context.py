@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mysingle.tooling.check._evaluate import Evaluator
 from mysingle.tooling.check._scopes import Class, Function, Module, Scope
@@ -47,6 +48,7 @@ class Context:
     service_hosts: Sequence[str] = ()
     outside_hosts: Sequence[str] = ()
     findings: list[Finding] = field(default_factory=list)
+    places: dict[ast.AST, Any] = field(default_factory=dict)
     _seen: set[tuple[str, ast.AST]] = field(default_factory=set)
 
     def report(self, code: str, node: ast.AST, about: str = "", edits: tuple[Edit, ...] = ()) -> None:

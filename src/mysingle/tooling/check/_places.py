@@ -72,8 +72,11 @@ class NamedPlace(NamedTuple):
 
 
 def named_place(context: Context, node: ast.AST, scope: Scope) -> NamedPlace:
-    """Walk outwards from a literal until something names it."""
-    return _Walk(context, scope).outwards(node)
+    """Walk outwards from a literal until something names it, once for all rules."""
+    known: NamedPlace | None = context.places.get(node)
+    if known is None:
+        known = context.places[node] = _Walk(context, scope).outwards(node)
+    return known
 
 
 def whole_text(context: Context, node: ast.Constant | ast.JoinedStr) -> ast.expr:

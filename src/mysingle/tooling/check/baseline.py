@@ -45,7 +45,7 @@ class Baseline:
             version = document["version"]
         except OSError as error:
             raise CheckError(f"{file}: the baseline cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CheckError(f"{file}: the file is no baseline; write one with --write-baseline") from error
         if version != _VERSION:
             raise CheckError(f"{file}: the baseline has version {version!r}; write it again with --write-baseline")

@@ -71,7 +71,9 @@ def check_text(text: str, config: CheckConfig | None = None, path: str = "app/ex
         with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
             learn(service, [project.parse(source)], project.evaluator)
         active = config.active(path, in_tests=is_test(path))
-        return tuple(check_source(source, project, service, active, **_hosts(config)))
+        found = tuple(check_source(source, project, service, active, **_hosts(config)))
+        project.clear()
+    return found
 
 
 def fix_paths(paths: Sequence[Path], config: CheckConfig, *, writes: bool = True) -> CheckReport:
@@ -92,6 +94,7 @@ def fix_paths(paths: Sequence[Path], config: CheckConfig, *, writes: bool = True
                 texts[file] = change
                 if writes:
                     write_atomically(file, run.read(file).encoded(change[1]))
+        run.project.clear()
     left = check_paths(paths, config)
     return replace(left, repaired=tuple(repaired), texts=texts)
 

@@ -96,9 +96,9 @@ def _runs_elsewhere(function: Function) -> bool:
 
 def _sleep_edit(context: Context, call: Call) -> tuple[Edit, ...]:
     """Write `await asyncio.sleep(...)`, where a statement is all that the call is."""
-    if not isinstance(context.parent(call.node), ast.Expr) or len(call.node.args) != 1 or call.node.keywords:
-        return ()
-    if not _is_free(context, call.scope):
+    given = call.node.args
+    is_plain = len(given) == 1 and not isinstance(given[0], ast.Starred) and not call.node.keywords
+    if not is_plain or not isinstance(context.parent(call.node), ast.Expr) or not _is_free(context, call.scope):
         return ()
     return (Edit(context.span(call.node.func), "await asyncio.sleep", ("import asyncio",)),)
 
