@@ -31,7 +31,7 @@ def test_text(report: CheckReport) -> None:
         "    |" + " " * 24 + "^" * 9,
         "app/가격 표.py:1:32: MS004 `noqa: MS811` suppresses nothing; remove it [fixable]",
         "  1 | 값 = '日本'; formula = eval('1')  # noqa: MS811 no",
-        "    |" + " " * 35 + "^" * 14,
+        "    |" + " " * 35 + "^" * 16,
         "2 files checked: 3 findings, 2 with `--fix`",
     ]
 

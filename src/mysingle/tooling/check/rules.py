@@ -171,7 +171,7 @@ _RULES = (
         title="A hard-coded service URL",
         message="hard-coded address {about}; read it from an environment variable",
         why="It is right in one environment only.",
-        instead="Put it into the settings, such as `MY_SERVICE_GRPC_HOST` in the environment.",
+        instead="Put it into the settings, such as `<SERVICE>_GRPC_HOST` in the environment.",
     ),
     Rule(
         code="MS402",
@@ -330,7 +330,7 @@ _RULES = (
         title="Text that is run as code",
         message="`{about}` runs text as code; use `ast.literal_eval`, or the strategy DSL",
         why="Whoever can write the text can do what the service can.",
-        instead="Use `ast.literal_eval`, a dispatch table, or `mysingle.dsl`.",
+        instead="Use `ast.literal_eval`, a table of functions, or the strategy DSL.",
         in_tests=True,
     ),
     Rule(
