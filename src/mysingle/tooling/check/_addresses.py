@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mysingle.tooling.check._values import HOLE, Hole, Text
 
-__all__ = ["Address", "Whose", "classify", "classify_host", "parse_address", "words"]
+__all__ = ["ADDRESS_WORDS", "Address", "Whose", "classify", "classify_host", "parse_address", "words"]
 
 
 class Whose(Enum):
@@ -94,7 +94,7 @@ _INFRASTRUCTURE = frozenset(
 )
 _CLUSTER = ("svc", "local", "internal", "lan", "cluster", "consul", "intranet", "corp", "docker", "mesh", "localdomain")
 _EXAMPLE = ("test", "testserver", "example", "invalid", "example.com", "example.org", "example.net", "base")
-_ADDRESS_WORDS = frozenset(
+ADDRESS_WORDS = frozenset(
     [
         "url",
         "uri",
@@ -239,7 +239,7 @@ def _classify_number(host: str) -> Whose | None:
         number = ipaddress.ip_address(host)
     except ValueError:
         return None
-    if number.is_unspecified:
+    if number.is_unspecified or number.is_link_local:  # where a server listens; the metadata of a cloud
         return Whose.UNKNOWN
     return Whose.LOCAL if number.is_loopback else Whose.SERVICE
 
@@ -268,6 +268,6 @@ def _classify_name(name: str) -> Whose:
     if found & _SERVICE_WORDS:
         return Whose.SERVICE
     is_platform = bool(found & _PLATFORM) or ("market" in found and "data" in found)
-    if is_platform and found & _ADDRESS_WORDS:
+    if is_platform and found & ADDRESS_WORDS:
         return Whose.SERVICE
     return Whose.UNKNOWN

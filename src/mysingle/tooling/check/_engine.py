@@ -42,6 +42,7 @@ def _of(kind: str) -> _Handlers:
 _ON_CALL, _ON_LOAD, _ON_CLASS, _ON_FUNCTION = _of("call"), _of("load"), _of("class"), _of("function")
 _ON_SITES: tuple[tuple[str, _Handlers], ...] = (
     ("texts", _of("text")),
+    ("raw_bytes", _of("bytes")),
     ("numbers", _of("number")),
     ("awaits", _of("await")),
     ("subscripts", _of("subscript")),

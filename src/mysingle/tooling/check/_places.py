@@ -142,9 +142,9 @@ class _Walk:
 
     def alternatives(self, node: ast.BoolOp, child: ast.AST) -> bool:
         """`os.getenv("X") or "a default"`."""
-        text = self._context.evaluator.text(node.values[0], self._scope)
-        is_fallback = node.values[0] is not child and text is not None and any(hole.is_env for hole in text.holes)
-        return is_fallback and self._end(is_harmless=True)
+        text = self._context.evaluator.text(node.values[0], self._scope) if node.values[0] is not child else None
+        variables = [hole.name for hole in text.holes if hole.is_env] if text is not None else []
+        return self._note(variables[0], is_setting=True) if variables else False
 
     def parameter(self, node: ast.arguments, child: ast.AST) -> bool:
         name = _parameter_name(node, child)
@@ -156,7 +156,8 @@ class _Walk:
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
         name = _spelled(target).rpartition(".")[2]
         owner = self._scope.owner
-        is_setting = isinstance(owner, Class) and self._context.evaluator.is_settings(owner)
+        is_field = isinstance(owner, Class) and self._context.evaluator.is_settings(owner)
+        is_setting = is_field or self._place.is_setting
         is_harmless = _explains(name) or name.startswith("__")
         return self._end(name, is_setting=is_setting, is_harmless=is_harmless, is_assigned=not self._place.name)
 

@@ -173,7 +173,9 @@ class _Reader:
             self._function.loads.append(node)
 
     def _on_constant(self, node: ast.Constant) -> None:
-        if node.value.__class__ is str:
+        if node.value.__class__ is bytes:
+            self._module.raw_bytes.append((node, self._scope))
+        elif node.value.__class__ is str:
             self._module.texts.append((node, self._scope))
         elif node.value.__class__ is int:
             self._module.numbers.append((node, self._scope))

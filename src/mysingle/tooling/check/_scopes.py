@@ -136,6 +136,7 @@ class Module:
     calls: list[Site] = field(default_factory=list)
     loads: list[Site] = field(default_factory=list)
     texts: list[Site] = field(default_factory=list)
+    raw_bytes: list[Site] = field(default_factory=list)
     numbers: list[Site] = field(default_factory=list)
     awaits: list[Site] = field(default_factory=list)
     imports: list[Site] = field(default_factory=list)
@@ -161,7 +162,7 @@ class Module:
         self.scope.names.clear()
         self.parents.clear()
         self.memo.clear()
-        for name in ("calls", "loads", "texts", "numbers", "awaits", "imports", "subscripts", "compares"):
+        for name in ("calls", "loads", "texts", "raw_bytes", "numbers", "awaits", "imports", "subscripts", "compares"):
             getattr(self, name).clear()
         self.functions.clear()
         self.classes.clear()

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Mapping
 
-from mysingle.tooling.check._addresses import Whose, classify, parse_address
+from mysingle.tooling.check._addresses import ADDRESS_WORDS, Whose, classify, parse_address, words
 from mysingle.tooling.check._context import Call, Context
 from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import Made, Object, Ref, Text
@@ -36,8 +36,6 @@ _OPENERS: Mapping[str, tuple[int, str]] = {
     "websockets.connect": (0, "uri"),
     "websockets.client.connect": (0, "uri"),
     "httpx_sse.aconnect_sse": (2, "url"),
-    "urllib3.HTTPConnectionPool": (0, "host"),
-    "urllib3.connectionpool.HTTPConnectionPool": (0, "host"),
 }
 _IN_PROCESS = ("ASGITransport", "MockTransport", "WSGITransport")
 _SERVICE = (Whose.SERVICE, Whose.LOCAL)
@@ -108,17 +106,27 @@ def _check_address(context: Context, call: Call, code: str, node: ast.expr | Non
     found = context.evaluator.value(node, call.scope)
     if isinstance(found, Made) and found.call is not None and found.scope is not None:
         text = context.evaluator.text(found.call.args[0] if found.call.args else None, found.scope)
-    if text is not None and _is_service(context, text, is_host="host" in call.name.lower() or "HTTP" in call.method):
+    if text is not None and call.name.startswith("http.client.") and "://" not in text.shape:
+        text = Text(("http://", *text.parts))
+    if text is not None and _is_service(context, text, is_known="." in call.name):
         context.report(code, call.node, text.spelled)
 
 
-def _is_service(context: Context, text: Text, *, is_host: bool) -> bool:
-    if is_host and "://" not in text.shape:
-        text = Text(("http://", *text.parts))
+def _is_service(context: Context, text: Text, *, is_known: bool) -> bool:
     address = parse_address(text)
     if address is None or address.scheme not in ("", "http", "https", "ws", "wss"):
         return False
+    if not address.scheme and not _is_url_by_name(text, is_known=is_known):
+        return False
     return classify(address, context.service_hosts, context.outside_hosts) in _SERVICE
+
+
+def _is_url_by_name(text: Text, *, is_known: bool) -> bool:
+    """Accept a name such as `USER_URL` as a URL, and for a known client also `f"{user_service}/users"`."""
+    if "://" in text.shape or (is_known and len(text.parts) > 1):
+        return True
+    hole = text.holes[0]
+    return not ADDRESS_WORDS.isdisjoint(words(f"{hole.origin} {hole.name}"))
 
 
 HANDLERS = {"call": _on_call}

@@ -99,7 +99,7 @@ _KEYED = frozenset(
 _EXPIRY = frozenset({"ex", "px", "exat", "pxat", "keepttl"})
 _EXPIRING = frozenset({"expire", "pexpire", "expireat", "pexpireat"})
 _BARE_WORDS = frozenset({"id", "symbol", "email", "uuid", "user", "symbols", "ticker", "slug", "sku", "pk"})
-_PREFIX = re.compile(r"[A-Za-z][\w-]*[:_-]")
+_PREFIX = re.compile(r"_?[A-Za-z][\w-]*[:._/-]")
 _DEFAULT_TTL = {
     _CACHE: (None, "default_ttl"),
     "mysingle.create_service_cache": (2, "ttl"),
@@ -287,7 +287,8 @@ def _is_bare(context: Context, node: ast.expr, scope: Scope) -> bool:
     first = text.parts[0]
     if isinstance(first, Hole):
         parts = words(first.name)
-        return bool(parts) and (parts[-1] in _BARE_WORDS) and "prefix" not in parts and "key" not in parts
+        has_prefix = any(word in first.name.lower() for word in ("prefix", "key", "namespace"))
+        return bool(parts) and parts[-1] in _BARE_WORDS and not has_prefix
     if text.literal is not None:
         return ":" not in first and not _PREFIX.match(first) and bool(first)
     return _PREFIX.match(first) is None

@@ -65,6 +65,18 @@ _KEYS = frozenset(
         "cookie",
     ]
 )
+_KEYED = {
+    "hmac.new": (0, "key"),
+    "hmac.digest": (0, "key"),
+    "jwt.encode": (1, "key"),
+    "jose.jwt.encode": (1, "key"),
+    "jwt.decode": (1, "key"),
+    "jose.jwt.decode": (1, "key"),
+    "cryptography.fernet.Fernet": (0, "key"),
+    "itsdangerous.URLSafeTimedSerializer": (0, "secret_key"),
+    "itsdangerous.URLSafeSerializer": (0, "secret_key"),
+}
+"""Call → its parameter that takes a key."""
 _TRAILING = frozenset(
     [
         "value",
@@ -153,6 +165,14 @@ def _on_text(context: Context, node: ast.Constant | ast.JoinedStr, scope: Scope)
     if place.is_harmless or place.is_given or not place.name:
         return
     _check_named(context, node, value, place, scope)
+
+
+def _on_bytes(context: Context, node: ast.Constant, scope: Scope) -> None:
+    """`KEY = b"..."`, and the key that a function is given."""
+    value = node.value.decode("latin-1") if isinstance(node.value, bytes) else ""
+    place = named_place(context, node, scope)
+    if len(value) >= 3 and place.name and not place.is_harmless and not place.is_given:
+        _check_named(context, node, value, place, scope)
 
 
 def _check_known(context: Context, node: ast.Constant, value: str) -> bool:
@@ -264,6 +284,8 @@ def _on_call(context: Context, call: Call) -> None:
         _check_wrapped(context, call)
     elif call.method in ("compare_digest", "BasicAuth", "HTTPBasicAuth"):
         _check_pair(context, call)
+    elif call.name in _KEYED:
+        _check_secret(context, argument(call.node, *_KEYED[call.name]), call.scope, call.name)
     for given in call.node.keywords:
         if given.arg == "auth" and isinstance(given.value, ast.Tuple) and len(given.value.elts) == 2:
             _check_secret(context, given.value.elts[1], call.scope, "auth")
@@ -293,10 +315,10 @@ def _check_pair(context: Context, call: Call) -> None:
         _check_secret(context, given, call.scope, call.method)
 
 
-def _check_secret(context: Context, node: ast.expr, scope: Scope, name: str) -> None:
+def _check_secret(context: Context, node: ast.expr | None, scope: Scope, name: str) -> None:
     value = node.value if isinstance(node, ast.Constant) else None
     text = value.decode("latin-1") if isinstance(value, bytes) else value
-    if isinstance(text, str) and text and _is_real(text, "password", NamedPlace(name)):
+    if node is not None and isinstance(text, str) and text and _is_real(text, "password", NamedPlace(name)):
         context.report("MS801", node, f"`{name}`")
 
 
@@ -319,4 +341,4 @@ def _name_of(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-HANDLERS = {"text": _on_text, "call": _on_call, "compare": _on_compare}
+HANDLERS = {"text": _on_text, "bytes": _on_bytes, "call": _on_call, "compare": _on_compare}
