@@ -5,13 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mysingle.tooling.check._context import Call, Context
-from mysingle.tooling.check._project import Project
-from mysingle.tooling.check._scopes import Module, Scope
-from mysingle.tooling.check._services import Service
-from mysingle.tooling.check._sources import Source
-from mysingle.tooling.check._suppressions import apply_suppressions
-from mysingle.tooling.check._values import Ref
-from mysingle.tooling.check.families import (
+from mysingle.tooling.check._families import (
     addresses,
     blocking,
     http,
@@ -24,7 +18,13 @@ from mysingle.tooling.check.families import (
     service,
     unsafe,
 )
-from mysingle.tooling.check.families.unsafe import suspicious_loads
+from mysingle.tooling.check._families.unsafe import suspicious_loads
+from mysingle.tooling.check._project import Project
+from mysingle.tooling.check._scopes import Module, Scope
+from mysingle.tooling.check._services import Service
+from mysingle.tooling.check._sources import Source
+from mysingle.tooling.check._suppressions import apply_suppressions
+from mysingle.tooling.check._values import Ref
 from mysingle.tooling.check.findings import Finding, Span
 from mysingle.tooling.check.rules import RULES
 
