@@ -4,9 +4,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from mysingle.tooling.check import CheckConfig, check_paths
+from mysingle.tooling.check import CheckConfig, CheckReport, check_paths
 
 FILES = 1000
+ROUNDS = 3
 EXAMPLE = Path(__file__).parents[1] / "examples" / "strategy_service" / "app"
 CLIENT = '''
 from mysingle.clients import BaseGrpcClient
@@ -57,13 +58,11 @@ if __name__ == "__main__":
 
 
 def measure() -> dict[str, float]:
-    """Check a tree of services, a fifth of whose files break rules, in one process."""
+    """Check a tree of services, a fifth of whose files break rules, in one process; the best of some rounds counts."""
     with tempfile.TemporaryDirectory() as folder:
         lines = _write(Path(folder))
-        config = CheckConfig(base=Path(folder))
-        started, cpu = time.perf_counter(), time.process_time()
-        report = check_paths([Path(folder)], config)
-        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
+        rounds = [_check(Path(folder)) for _ in range(ROUNDS)]
+    seconds, cpu_seconds, report = min(rounds, key=lambda one: one[0])
     return {
         "files": report.files,
         "lines": lines,
@@ -73,6 +72,12 @@ def measure() -> dict[str, float]:
         "files_per_second": report.files / seconds,
         "seconds_per_thousand": seconds / report.files * 1000,
     }
+
+
+def _check(folder: Path) -> tuple[float, float, CheckReport]:
+    started, cpu = time.perf_counter(), time.process_time()
+    report = check_paths([folder], CheckConfig(base=folder))
+    return time.perf_counter() - started, time.process_time() - cpu, report
 
 
 def _write(folder: Path) -> int:
