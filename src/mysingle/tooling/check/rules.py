@@ -135,7 +135,7 @@ _RULES = (
         title="A route that does not ask who is calling",
         message="route {about} asks for no caller and is not in `public_paths`; "
         "call `get_current_active_verified_user(request)` in it, or declare the path public",
-        why="Whoever reads the route cannot tell whether it is open on purpose.",
+        why="The chassis lets signed-in callers in; a route that does not look at the caller shows everybody the same.",
         instead="Ask for the caller, put a dependency on the router, or list the path in `public_paths`.",
     ),
     Rule(
@@ -277,7 +277,7 @@ _RULES = (
     Rule(
         code="MS703",
         title="A resource that /ready does not look at",
-        message="{about} is declared and no critical check; name it in `critical_checks`",
+        message="{about} is no critical check, so `/ready` does not look at it; name it in `critical_checks`",
         why="Traffic comes to a service that cannot answer it.",
         instead="`create_service_config(..., critical_checks=[...])`.",
     ),

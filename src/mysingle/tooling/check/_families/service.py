@@ -126,7 +126,7 @@ def _check_mongodb(context: Context, call: Call) -> None:
         return
     name = context.evaluator.name(made.node.func, made.scope)
     if name == "mysingle.create_service_config" and _is_critical(context, made, "mongodb") is False:
-        context.report("MS703", call.node, "`document_models` needs MongoDB, which")
+        context.report("MS703", call.node, "`mongodb`, which `document_models` needs,")
 
 
 def _config_call(context: Context, node: ast.expr, scope: Scope) -> Call | None:
