@@ -18,6 +18,7 @@ __all__ = ["Evaluator"]
 
 _DEEPEST = 60
 _IN_PROGRESS = object()
+_GENERIC = frozenset({"url", "uri", "base_url", "host", "hostname", "address", "endpoint", "target"})
 
 
 class Evaluator:
@@ -75,6 +76,8 @@ class Evaluator:
             return found
         if isinstance(found, Number):
             return Text((str(found.value),))
+        if isinstance(node, ast.Attribute) and node.attr.lower() in _GENERIC:  # `notification_service.url`
+            return Text((Hole(node.attr, origin=spelled(node.value)),))
         origin = self._bindings.origin(node, scope)
         return Text((Hole(spelled(node), origin="" if origin is node else spelled(origin)),))
 

@@ -119,7 +119,12 @@ class _Walk:
     def harmless(self, *_: ast.AST) -> bool:
         return self._end(is_harmless=True)
 
-    def listed(self, *_: ast.AST) -> bool:
+    def listed(self, node: ast.List | ast.Tuple | ast.Set, child: ast.AST) -> bool:
+        """`HOST, PORT = "user-service", 8000` names each of its parts."""
+        parent = self._context.parent(node)
+        if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Tuple) and parent.value is node:
+            targets = dict(zip(map(id, node.elts), parent.targets[0].elts, strict=False))
+            return self._end(_target_name(targets.get(id(child))), is_assigned=True)
         return self._note(is_listed=True)
 
     def keyword(self, node: ast.keyword, _: ast.AST) -> bool:
@@ -127,7 +132,7 @@ class _Walk:
 
     def mapping(self, node: ast.Dict, child: ast.AST) -> bool:
         key = _key_of(node, child)
-        return self._end(is_harmless=True) if key is None or _explains(key) else self._note(key)
+        return self._end(is_harmless=True) if key is None or key == "servers" or _explains(key) else self._note(key)
 
     def call(self, node: ast.Call, child: ast.AST) -> bool:
         name = self._context.evaluator.name(node.func, self._scope)
@@ -154,7 +159,7 @@ class _Walk:
         if child is not node.value:
             return self._end(is_harmless=True)
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-        name = _spelled(target).rpartition(".")[2]
+        name = _target_name(target)
         owner = self._scope.owner
         is_field = isinstance(owner, Class) and self._context.evaluator.is_settings(owner)
         is_setting = is_field or self._place.is_setting
@@ -185,6 +190,14 @@ def _key_of(node: ast.Dict, child: ast.AST) -> str | None:
         if value is child:
             return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
     return None
+
+
+def _target_name(target: ast.expr | None) -> str:
+    """Return the name of `x`, `self.x` and `settings["x"]`."""
+    if isinstance(target, ast.Subscript):
+        key = target.slice
+        return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else ""
+    return _spelled(target).rpartition(".")[2] if target is not None else ""
 
 
 def _parameter_name(node: ast.arguments, child: ast.AST) -> str:

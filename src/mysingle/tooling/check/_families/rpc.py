@@ -6,7 +6,7 @@ import re
 from mysingle.tooling.check._context import Call, Context
 from mysingle.tooling.check._entries import runs_without_context
 from mysingle.tooling.check._scopes import Class, Function
-from mysingle.tooling.check._syntax import keyword
+from mysingle.tooling.check._syntax import keyword, spelled
 from mysingle.tooling.check._values import Made, Object, Ref, Value
 
 __all__ = ["HANDLERS"]
@@ -33,8 +33,9 @@ def _is_stub(context: Context, call: Call) -> bool:
     """Accept a generated class, or one whose name ends in `Stub` and that is given a channel."""
     if call.name and _GENERATED.search(call.name):
         return True
-    given = ast.unparse(call.node.args[0]).lower() if call.node.args else ""
-    return "channel" in given and not isinstance(call.callee, Function)
+    channel = call.node.args[0] if call.node.args else keyword(call.node, "channel")
+    is_channel = isinstance(channel, ast.Name | ast.Attribute) and "channel" in spelled(channel).lower()
+    return is_channel and not isinstance(call.callee, Function)
 
 
 def _check_stub(context: Context, call: Call) -> None:
