@@ -37,6 +37,21 @@ async def test_client_is_shared(manager: RedisClientManager) -> None:
     assert await get_redis_client(3) is await get_redis_client(RedisDB.SESSION)
 
 
+async def test_script(manager: RedisClientManager) -> None:
+    """The text of a program is sent once, then its hash; a server that has forgotten it gets it again."""
+    redis, script = await get_redis_client(0), "return {KEYS[1], ARGV[1], ARGV[2]}"
+    await redis.script_flush()
+    await redis.config_resetstat()
+    answers = [await manager.run_script(0, script, ["k"], ["text", number]) for number in range(5)]
+    counted = await redis.info("commandstats")
+
+    assert answers == [["k", "text", str(number)] for number in range(5)]
+    assert (counted["cmdstat_evalsha"]["calls"], counted["cmdstat_eval"]["calls"]) == (5, 1)
+
+    await redis.script_flush()
+    assert await manager.run_script(0, script, ["k"], ["again", 5]) == ["k", "again", "5"]
+
+
 async def test_replies_are_text(manager: RedisClientManager) -> None:
     """Replies are text; bytes that are none do not fail."""
     client = await get_redis_client(8)

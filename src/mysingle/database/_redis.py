@@ -1,6 +1,7 @@
 """The connections to Redis: a bounded pool for each database and event loop, and one place that translates faults."""
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any, Self, TypeVar, cast
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.client import NEVER_DECODE
-from redis.exceptions import MaxConnectionsError, RedisClusterException, RedisError, ResponseError
+from redis.exceptions import MaxConnectionsError, NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from mysingle._kernel.allocation import RedisDB
 from mysingle._kernel.context import current_context
@@ -175,6 +176,17 @@ class RedisClientManager:
             raise self.translate(error) from error
         self._note_success()
         return result
+
+    async def run_script(self, number: int, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+        """Run a Lua program as `exchange` runs commands; a server gets its text once, and then only its hash."""
+        rest = (len(keys), *keys, *arguments)
+        known_as = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()  # how Redis names it
+        try:
+            return (await self.exchange(number, [("EVALSHA", known_as, *rest)]))[0]
+        except MySingleError as error:
+            if not isinstance(error.__cause__, NoScriptError):
+                raise
+        return (await self.exchange(number, [("EVAL", script, *rest)]))[0]
 
     async def open(self) -> None:
         """Look whether the server is there, and only warn if it is not."""

@@ -6,7 +6,7 @@ import pytest
 from mysingle._kernel.errors import MySingleError
 from mysingle.auth.iam._documents import OAuthAccount, User
 from mysingle.auth.iam._repository import OAuthAccountRepository, UserRepository
-from mysingle.auth.iam._values import instant
+from mysingle.auth.iam._values import UserView, instant
 
 NOBODY = "000000000000000000000009"
 
@@ -49,8 +49,14 @@ async def test_unknown_id(users: UserRepository, user_id: str) -> None:
     """An id that nobody has, or that cannot be one, is nobody."""
     assert await users.by_id(user_id) is None
     assert await users.update(user_id, {"full_name": "x"}) is None
-    assert await users.record_login(user_id, at=instant()) is None
     assert await users.delete(user_id) is False
+
+
+async def read_user(users: UserRepository, view: UserView | None) -> User:
+    assert view is not None
+    user = await users.by_id(view.id)
+    assert user is not None
+    return user
 
 
 async def test_same_address(new_user: Any) -> None:
@@ -134,11 +140,11 @@ async def test_new_password(users: UserRepository, new_user: Any) -> None:
 
 async def test_login(users: UserRepository, new_user: Any) -> None:
     """A login is counted, replaces the hash by a better one of the same password, and leaves the version."""
-    view = await new_user(hashed_password="old")
+    read = await read_user(users, await new_user(hashed_password="old"))
     at = instant()
-    user = await users.record_login(view.id, at=at, rehash=("old", "new"))
+    told = await users.record_login(read, at=at, new_hash="new")
+    user = await read_user(users, told)
 
-    assert user is not None
     assert (at, 1, "new", 1, None) == (
         user.last_login_at,
         user.login_count,
@@ -146,15 +152,26 @@ async def test_login(users: UserRepository, new_user: Any) -> None:
         user.version,
         user.password_changed_at,
     )
+    assert told == user.view()
 
 
 async def test_rehash_loses_to_a_new_password(users: UserRepository, new_user: Any) -> None:
     """A password that was changed while somebody logged in is not overwritten."""
-    view = await new_user(hashed_password="changed")
-    user = await users.record_login(view.id, at=instant(), rehash=("old", "rehashed old"))
+    read = await read_user(users, await new_user(hashed_password="old"))
+    await users.update(str(read.id), {"hashed_password": "changed"})
+    told = await users.record_login(read, at=instant(), new_hash="rehashed old")
+    user = await read_user(users, told)
 
-    assert user is not None
-    assert user.hashed_password == "changed"
+    assert (user.hashed_password, user.login_count) == ("changed", 1)
+    assert told == user.view()
+
+
+async def test_login_of_a_user_who_is_gone(users: UserRepository, new_user: Any) -> None:
+    """Somebody whose account is deleted while they log in is nobody."""
+    read = await read_user(users, await new_user())
+    await users.delete(str(read.id))
+
+    assert await users.record_login(read, at=instant()) is None
 
 
 @pytest.mark.parametrize("changes", [{"is_superuser": False}, {"is_active": False}])

@@ -126,6 +126,7 @@ class IamResource:
         tools = self._iam.tools
         tools.background.is_open = False
         await tools.background.settle()
+        await tools.events.close()
         await self._iam.oauth.close()
         await tools.cache.close()
         await tools.passwords.close()

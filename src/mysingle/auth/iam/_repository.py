@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from pymongo import ReturnDocument
 from mysingle._kernel.errors import AlreadyExistsError
 from mysingle.auth.iam._documents import OAuthAccount, User, insert_new, stored
 from mysingle.auth.iam._errors import IamReason, bad_request, conflict
-from mysingle.auth.iam._values import instant
+from mysingle.auth.iam._values import UserView, instant
 
 __all__ = ["OAuthAccountRepository", "UserPage", "UserRepository"]
 
@@ -96,30 +96,27 @@ class UserRepository:
         await self._keep_a_superuser(before, changes)
         return await self._one({"_id": found})
 
-    async def record_login(self, user_id: str, *, at: datetime, rehash: tuple[str, str] | None = None) -> User | None:
+    async def record_login(self, user: User, *, at: datetime, new_hash: str | None = None) -> UserView | None:
         """
-        Count a login; `rehash` is the former and the new hash of the same password.
+        Count a login of a user who has been read before; return the user as it is now, None when there is none.
 
-        The version stays, because nothing changes that a cache must know. A password that somebody changes
-        meanwhile is not overwritten.
+        `new_hash` is another hash of the same password; one that was changed meanwhile is not overwritten. The
+        version stays, because nothing changes that a cache must know.
         """
-        found = _object_id(user_id)
-        if found is None:
-            return None
-        users = User.get_pymongo_collection()
-        if rehash is not None:
-            former, new = rehash
-            await stored(
-                users.update_one({"_id": found, "hashed_password": former}, {"$set": {"hashed_password": new}})
-            )
+        users, login = User.get_pymongo_collection(), {"last_login_at": at}
+        hashed = {} if new_hash is None else {"hashed_password": new_hash}
+        counted = {"$inc": {"login_count": 1}}
+        # Every change raises the version, so the one that still has it is known in full: nothing comes back.
+        unchanged = {"_id": user.id, "version": user.version}
+        result = await stored(users.update_one(unchanged, {"$set": login | hashed, **counted}))
+        if result.matched_count:
+            return replace(user.view(), last_login_at=at, login_count=user.login_count + 1)
         raw = await stored(
             users.find_one_and_update(
-                {"_id": found},
-                {"$set": {"last_login_at": at}, "$inc": {"login_count": 1}},
-                return_document=ReturnDocument.AFTER,
+                {"_id": user.id}, {"$set": login, **counted}, return_document=ReturnDocument.AFTER
             )
         )
-        return None if raw is None else User.model_validate(raw)
+        return None if raw is None else User.model_validate(raw).view()
 
     async def page(
         self,
