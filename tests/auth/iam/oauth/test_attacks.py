@@ -1,5 +1,6 @@
 """The rows E01, E03 and E08 of the list of attacks: states, id tokens and providers that are not as they should be."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -270,8 +271,25 @@ async def test_provider_comes_back(service: Any, provider: Any) -> None:
     deadline = time.monotonic() + 20
     while (answer := await service.browser.authorize("oidc")).status_code != 200:
         assert time.monotonic() < deadline
+        await asyncio.sleep(0.2)  # beginning again is limited
 
     assert answer.status_code == 200
+
+
+async def test_beginnings_are_limited(service: Any, provider: Any) -> None:
+    """A hundred sign-ins in 15 minutes may begin from one address; whoever links is counted as themselves."""
+    await service.register("ada@example.com")
+    signed_in = await service.browser.log_in("ada@example.com", "Correct-Horse-9-Battery")
+    headers = service.browser.as_user(signed_in.json()["access_token"])
+    answers = [await service.browser.authorize("oidc") for _ in range(102)]
+    linking = await service.browser.authorize("oidc", link=True, headers=headers)
+    unknown = await service.browser.authorize("nobody")
+
+    assert [answer.status_code for answer in answers] == [200] * 100 + [429] * 2
+    assert verdict(answers[-1]) == (429, "RATE_LIMITED")
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 900
+    assert await OAuthState.count() == 101
+    assert (linking.status_code, unknown.status_code) == (200, 404)
 
 
 @pytest.mark.parametrize("back", [{"error": "access_denied"}, {"error": ""}, {}, {"code": ""}, {"code": "wrong"}])
