@@ -124,19 +124,23 @@ class Accounts:
         """
         user = await self._tools.require(caller.id)
         await self._reauthenticate(user, current, device)
-        await self._set_password(user, new, caller, device)
+        await self._set_password(user, await self._hashed(user, new), caller, device)
 
-    async def _set_password(self, user: User, new: str, caller: AuthenticatedUser, device: Device) -> None:
+    async def _hashed(self, user: User, new: str) -> str:
+        """Return the hash of a password that may be the user's next one."""
+        names = (user.full_name,)
+        self._tools.check_password(new, IamReason.UPDATE_USER_INVALID_PASSWORD, email=user.email, names=names)
+        return await self._tools.passwords.hash(new)
+
+    async def _set_password(self, user: User, hashed: str, caller: AuthenticatedUser, device: Device) -> None:
         tools = self._tools
-        tools.check_password(new, IamReason.UPDATE_USER_INVALID_PASSWORD, email=user.email, names=(user.full_name,))
-        hashed = await tools.passwords.hash(new)
         await self._end_access(str(user.id), keeps=caller.session_id)
         await tools.change(str(user.id), hashed_password=hashed)
         await self._after_new_password(user, device, EventKind.PASSWORD_CHANGED, keeps=caller.session_id)
 
     async def update_me(self, caller: AuthenticatedUser, body: UserUpdate, device: Device) -> UserView:
         """
-        Change what people may change about themselves. A new address takes effect when it is verified.
+        Change what people may change about themselves, or nothing. A new address takes effect when it is verified.
 
         Raises:
             MySingleError: REAUTH_REQUIRED or REAUTH_FAILED, UPDATE_USER_INVALID_PASSWORD,
@@ -147,10 +151,13 @@ class Accounts:
             if body.current_password is None:
                 raise _reauthentication_required()
             await self._reauthenticate(user, body.current_password.get_secret_value(), device)
-        if body.email is not None:
-            await self._request_address(user, body.email, device)
-        if body.password is not None:
-            await self._set_password(user, body.password.get_secret_value(), caller, device)
+        address = None if body.email is None else await self._acceptable(user, normalize(body.email))
+        hashed = None if body.password is None else await self._hashed(user, body.password.get_secret_value())
+        # Whatever can be refused has been. The password goes first, because it ends the links that were mailed.
+        if hashed is not None:
+            await self._set_password(user, hashed, caller, device)
+        if address is not None:
+            await self._request_address(user, address, device)
         names: dict[str, Any] = body.model_dump(include={"full_name", "avatar_url"}, exclude_unset=True)
         if not names:
             return await self.view(caller.id)
@@ -160,16 +167,21 @@ class Accounts:
         )
         return changed
 
-    async def _request_address(self, user: User, email: str, device: Device) -> None:
-        tools, address, user_id = self._tools, normalize(email), str(user.id)
+    async def _acceptable(self, user: User, address: EmailAddress) -> EmailAddress:
+        """Return a new address; refuse another account's, unless nobody may learn which addresses are known."""
+        is_silent = self._tools.settings.AUTH_REGISTER_ENUMERATION == "strict"
+        if address.key == user.email_key or is_silent or await self._tools.users.by_email_key(address.key) is None:
+            return address
+        message = "There is another account with this e-mail address."
+        raise bad_request(IamReason.UPDATE_USER_EMAIL_ALREADY_EXISTS, message)
+
+    async def _request_address(self, user: User, address: EmailAddress, device: Device) -> None:
+        tools, user_id = self._tools, str(user.id)
         if address.key == user.email_key:
             await tools.change(user_id, email=address.display)
             return
         if tools.settings.AUTH_REGISTER_ENUMERATION == "strict":
             tools.background.start(self._offer_address(user, address, device))
-        elif await tools.users.by_email_key(address.key) is not None:
-            message = "There is another account with this e-mail address."
-            raise bad_request(IamReason.UPDATE_USER_EMAIL_ALREADY_EXISTS, message)
         else:
             await self._offer_address(user, address, device)
         await tools.events.record(EventKind.EMAIL_CHANGE_REQUESTED, user_id=user_id, device=device)

@@ -1,7 +1,7 @@
 """Users and their linked accounts in MongoDB: every write is atomic, and raises the version that the caches live by."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -211,6 +211,13 @@ class OAuthAccountRepository:
         accounts = OAuthAccount.get_pymongo_collection()
         raw = await stored(accounts.find({"user_id": user_id}).sort("_id", 1).to_list())
         return tuple(OAuthAccount.model_validate(row) for row in raw)
+
+    async def of_users(self, user_ids: Sequence[str]) -> Mapping[str, tuple[OAuthAccount, ...]]:
+        """Return what is linked to each of some users, in one look; nobody is missing."""
+        accounts = OAuthAccount.get_pymongo_collection()
+        raw = await stored(accounts.find({"user_id": {"$in": list(user_ids)}}).sort("_id", 1).to_list())
+        found = [OAuthAccount.model_validate(row) for row in raw]
+        return {each: tuple(account for account in found if account.user_id == each) for each in user_ids}
 
     async def link(self, account: OAuthAccount) -> OAuthAccount:
         """

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mysingle._kernel.errors import UnauthenticatedError
-from mysingle.auth.iam._documents import AuthSession, OAuthAccount
+from mysingle.auth.iam._documents import AuthSession, OAuthAccount, OneTimeToken, User
 from mysingle.auth.iam._values import Device, instant
 
 BATTERY = "another horse battery 2"
@@ -113,6 +113,45 @@ async def test_password_by_patch(service: Any, member: Any) -> None:
     assert (weak.status_code, weak.json()["code"]) == (400, "UPDATE_USER_INVALID_PASSWORD")
     assert weak.json()["reasons"]
     assert [good.status_code, (await service.login(member)).status_code] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"password": "password1!"}, "UPDATE_USER_INVALID_PASSWORD"),
+        ({"email": "taken@example.com", "password": BATTERY}, "UPDATE_USER_EMAIL_ALREADY_EXISTS"),
+    ],
+)
+async def test_all_or_nothing(service: Any, member: Any, changes: dict[str, str], code: str) -> None:
+    """Where one of several changes is refused, none is made: no mail, no name, no password, and no session ends."""
+    await service.register("taken@example.com")
+    other, new = await service.sign_in(type(member)(member.email)), service.address()
+    await service.settle()
+    before = [await model.find_all().to_list() for model in (User, OneTimeToken, AuthSession)]
+    answer = await patch(
+        service, member, **({"email": new, "full_name": "X", "current_password": member.password} | changes)
+    )
+    await service.settle()
+    after = [await model.find_all().to_list() for model in (User, OneTimeToken, AuthSession)]
+
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert before == after
+    assert not service.outbox.to(new)
+    assert (await service.as_(other, "GET", "/users/me")).status_code == 200
+
+
+async def test_address_and_password_at_once(service: Any, member: Any) -> None:
+    """With a new password and a new address in one request, the link that was mailed works."""
+    new = service.address()
+    answer = await patch(
+        service, member, email=new, password=BATTERY, full_name="Ada", current_password=member.password
+    )
+    confirmed = await service.post("/auth/verify", {"token": await service.outbox.token(new, "confirm")})
+    member.email, member.password = new, BATTERY
+
+    assert [answer.status_code, answer.json()["full_name"]] == [200, "Ada"]
+    assert (confirmed.status_code, confirmed.json()["email"]) == (200, new)
+    assert (await service.login(member)).status_code == 200
 
 
 @pytest.mark.parametrize(
