@@ -53,6 +53,7 @@ class User(BaseTimeDocument):
     last_login_at: datetime | None = None
     login_count: int = 0
     password_changed_at: datetime | None = None
+    leaving: dict[str, Any] | None = None  # somebody is taking the rights of a superuser away
 
     class Settings:
         name = "users"
@@ -91,6 +92,7 @@ class OAuthAccount(BaseTimeDocument):
     account_id: str
     account_email: str | None = None
     tokens: str | None = None
+    leaving: dict[str, Any] | None = None  # somebody is unlinking it
 
     class Settings:
         name = "oauth_accounts"
@@ -130,9 +132,14 @@ class AuthSession(BaseDocument):
 
 
 class OneTimeToken(BaseDocument):
-    """A token that was mailed: its hash as id, what it is for, and whom and which address it is bound to."""
+    """
+    A token that was mailed: its hash, what it is for, and whom and which address it is bound to.
 
-    id: str  # type: ignore[assignment]  # the hash of the token instead of an ObjectId
+    The id is made of user and purpose, so that there is never more than one.
+    """
+
+    id: str  # type: ignore[assignment]  # our own text instead of an ObjectId
+    token_hash: str
     purpose: str
     user_id: str
     email: str
@@ -143,7 +150,8 @@ class OneTimeToken(BaseDocument):
     class Settings:
         name = "auth_one_time_tokens"
         indexes = (
-            IndexModel([("user_id", ASCENDING), ("purpose", ASCENDING)], name="user"),
+            IndexModel([("token_hash", ASCENDING)], name="token_hash"),
+            IndexModel([("user_id", ASCENDING)], name="owner"),
             IndexModel([("expires_at", ASCENDING)], name="end", expireAfterSeconds=0),
         )
 

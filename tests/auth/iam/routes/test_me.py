@@ -375,3 +375,23 @@ async def test_new_address_tells_nothing(start: Any) -> None:
         assert (known.status_code, unknown.status_code) == (200, 200)
         assert known.json() == unknown.json()
         assert "token=" not in told.get_body(("plain",)).get_content()
+
+
+async def test_test_user_of_the_bypass(start: Any) -> None:
+    """The test user of the development bypass is shown as it is, and told that it has no account to change."""
+    values = {"ENVIRONMENT": "development", "MYSINGLE_AUTH_BYPASS": True, "TEST_USER_EMAIL": "dev@example.com"}
+    async with start(**values) as service:
+        me = await service("GET", "/users/me")
+        refused = [
+            await service("PATCH", "/users/me", json={"full_name": "X"}),
+            await service("DELETE", "/users/me", json={"current_password": "x"}),
+            await service.post("/auth/change-password", {"current_password": "x", "new_password": BATTERY}),
+        ]
+        member = await service.member()
+        real = await service.as_(member, "GET", "/users/me")
+
+    assert (me.status_code, me.json()["id"], me.json()["email"]) == (200, f"{1:024}", "dev@example.com")
+    assert (me.json()["is_verified"], me.json()["is_superuser"], me.json()["login_count"]) == (True, False, 0)
+    assert {(404, "USER_NOT_FOUND")} == {(answer.status_code, answer.json()["code"]) for answer in refused}
+    assert all("has no account" in answer.json()["detail"] for answer in refused)
+    assert real.json()["email"] == member.email
