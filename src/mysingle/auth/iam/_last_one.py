@@ -3,17 +3,17 @@
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
-from beanie import Document
-
-from mysingle.auth.iam._documents import stored
+from mysingle.auth.iam._documents import OAuthAccount, User, stored
 from mysingle.auth.iam._values import instant
 
 __all__ = ["LEAVING", "LastOneError", "release", "reserve"]
 
 LEAVING = "leaving"
 """The field that says of a member that somebody is about to take it away, who and since when."""
+
+Kind: TypeAlias = type[User] | type[OAuthAccount]
 
 _PATIENCE = timedelta(seconds=60)
 
@@ -22,9 +22,7 @@ class LastOneError(Exception):
     """Nothing would be left, or only what somebody else is taking away at this moment."""
 
 
-async def reserve(
-    kind: type[Document], chosen: Mapping[str, Any], members: Mapping[str, Any]
-) -> dict[str, object] | None:
+async def reserve(kind: Kind, chosen: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, object] | None:
     """
     Mark one member of a group as leaving; None when there is no such member.
 
@@ -51,6 +49,6 @@ async def reserve(
     return reserved
 
 
-async def release(kind: type[Document], reserved: Mapping[str, object]) -> None:
+async def release(kind: Kind, reserved: Mapping[str, object]) -> None:
     """Take a mark away from what stays after all."""
     await stored(kind.get_pymongo_collection().update_one(reserved, {"$set": {LEAVING: None}}))
