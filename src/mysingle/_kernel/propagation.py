@@ -11,6 +11,7 @@ __all__ = [
     "CORRELATION_HEADERS",
     "GATEWAY_HEADERS",
     "HEADER_CORRELATION_ID",
+    "HEADER_REQUEST_ID",
     "HEADER_USER_ID",
     "IDENTITY_HEADERS",
     "clean_id",

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "Look at everything around a service: settings, servers, clocks, trust, drain.",
     "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",
     "keys": "Print what a service has to know of another one that calls it.",
+    "migrate": "Change a service of version 1 into one of version 2.",
     "new": "Make a service that runs, or bring a later template into one.",
     "openapi": "Print the API document of an app, write it, or check that it is up to date.",
     "routes": "List what an app offers, over HTTP and gRPC, and who may call it.",

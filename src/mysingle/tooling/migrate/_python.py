@@ -1,0 +1,70 @@
+"""One Python text from version 1 to version 2: the steps, one after the other."""
+
+from collections.abc import Sequence
+
+import libcst as cst
+from libcst.codemod import CodemodContext
+from libcst.codemod.visitors import AddImportsVisitor, ImportItem
+from libcst.metadata import MetadataWrapper
+
+from mysingle.tooling.migrate._auth import Auth
+from mysingle.tooling.migrate._caches import Caches
+from mysingle.tooling.migrate._clients import Clients
+from mysingle.tooling.migrate._findings import GUIDE, MARK, Finding, follow
+from mysingle.tooling.migrate._imports import Imports
+from mysingle.tooling.migrate._logs import Logs
+from mysingle.tooling.migrate._middleware import Middleware
+from mysingle.tooling.migrate._project import Project
+from mysingle.tooling.migrate._settings import Settings
+from mysingle.tooling.migrate._step import Step
+from mysingle.tooling.migrate._strings import Strings
+
+__all__ = ["STEPS", "migrate_python"]
+
+STEPS: Sequence[type[Step]] = (Settings, Clients, Caches, Auth, Logs, Middleware, Strings, Imports)
+"""Uses first, while the names still tell where they came from; imports last."""
+
+
+def migrate_python(text: str, project: Project, *, is_package: bool) -> tuple[str, list[Finding]]:
+    """
+    Return a text of version 2, and what a person must still do, with the lines of the new text.
+
+    Raises:
+        libcst.ParserSyntaxError: the text is no Python.
+    """
+    findings: list[Finding] = []
+    unused: set[str] = set()
+    for kind in STEPS:
+        if not kind.trigger.search(text):
+            continue
+        step = kind(project, is_package=is_package)
+        if isinstance(step, Imports):
+            step.candidates |= unused
+        before, text = text, _taken(step, text)
+        findings = follow([*findings, *step.findings], before, text)
+        unused |= step.unused
+    return text, sorted({*findings, *_marks(text)})
+
+
+def _taken(step: Step, text: str) -> str:
+    """Take one step, and add the imports that it needs."""
+    module = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True).visit(step)
+    items = [ImportItem(place, name) for place, name in sorted(step.needs)]
+    return AddImportsVisitor(CodemodContext(), items).transform_module(module).code if items else module.code
+
+
+def _marks(text: str) -> list[Finding]:
+    """Return the marks that are in a text, of this run or an earlier one."""
+    return [
+        Finding(line=number, what="a mark of the migration is still there", why=_said(line), section=_section(line))
+        for number, line in enumerate(text.splitlines(), 1)
+        if MARK in line and "#" in line.partition(MARK)[0]
+    ]
+
+
+def _said(line: str) -> str:
+    return line.partition(MARK)[2].lstrip(": ").partition(" See ")[0]
+
+
+def _section(line: str) -> str:
+    return line.rpartition(f"{GUIDE}#")[2].strip() if GUIDE in line else "http-clients"

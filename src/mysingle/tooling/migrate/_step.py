@@ -1,0 +1,172 @@
+"""What every step of the codemod shares: whose a name is, what a person must see, and statements that go away."""
+
+import re
+from collections.abc import Sequence
+from typing import ClassVar, TypeVar
+
+import libcst as cst
+from libcst.metadata import (
+    GlobalScope,
+    ParentNodeProvider,
+    PositionProvider,
+    QualifiedNameProvider,
+    QualifiedNameSource,
+    Scope,
+    ScopeProvider,
+)
+
+from mysingle.tooling.migrate._findings import Finding
+from mysingle.tooling.migrate._project import Project
+
+__all__ = ["ROOTS", "Step", "dotted", "removed", "text_of"]
+
+ROOTS = ("mysingle", "mysingle_quant", "mysingle_protos", "protos")
+_GONE = "__mysingle_gone__"
+_LINE = cst.SimpleStatementLine([cst.Expr(cst.Name(_GONE))])
+_Body = TypeVar("_Body", cst.Module, cst.IndentedBlock)
+
+
+class Step(cst.CSTTransformer):
+    """
+    One row of the way from version 1 to version 2. Texts in which `trigger` finds nothing are left alone.
+
+    `needs` are the names that the changed module must import, as (module, name); `unused` are local names whose
+    import may go when nothing else uses them.
+    """
+
+    METADATA_DEPENDENCIES = (PositionProvider, QualifiedNameProvider, ParentNodeProvider, ScopeProvider)
+    trigger: ClassVar[re.Pattern[str]]
+
+    def __init__(self, project: Project, *, is_package: bool) -> None:
+        super().__init__()
+        self.project = project
+        self.is_package = is_package
+        self.findings: list[Finding] = []
+        self.needs: set[tuple[str, str]] = set()
+        self.unused: set[str] = set()
+        self._stars: list[str] = []
+        self._all_bound: set[str] | None = None
+
+    def visit_ImportFrom(self, node: cst.ImportFrom) -> bool | None:
+        """Remember what comes in with a star, which no scope knows."""
+        if isinstance(node.names, cst.ImportStar) and node.module is not None and not node.relative:
+            path = dotted(node.module)
+            self._stars += [path] if path.split(".")[0] in ROOTS else []
+        return None
+
+    def imported(self, node: cst.CSTNode) -> str | None:
+        """Return the dotted path under which a name was imported; None when it is not an imported name."""
+        found = self.get_metadata(QualifiedNameProvider, node, None) or ()
+        for name in found:
+            if name.source is QualifiedNameSource.IMPORT:
+                return str(name.name)
+        return self.from_star(node)
+
+    def from_star(self, node: cst.CSTNode) -> str | None:
+        """Return the path of a name that nothing but a star import of ours can have brought; None otherwise."""
+        if not isinstance(node, cst.Name) or len(self._stars) != 1 or node.value in self._bound():
+            return None
+        parent = self.get_metadata(ParentNodeProvider, node)
+        is_label = (isinstance(parent, cst.Attribute) and parent.attr is node) or (
+            isinstance(parent, cst.Arg) and parent.keyword is node
+        )
+        return None if is_label else f"{self._stars[0]}.{node.value}"
+
+    def scopes(self) -> set[Scope]:
+        """Return the scopes of the module."""
+        return {scope for scope in self.metadata[ScopeProvider].values() if isinstance(scope, Scope)}
+
+    def _bound(self) -> set[str]:
+        """Return every name that any scope of the module gives a meaning to."""
+        if self._all_bound is None:
+            self._all_bound = {item.name for scope in self.scopes() for item in scope.assignments}
+        return self._all_bound
+
+    def ours(self, node: cst.CSTNode) -> str | None:
+        """Return the last part of the path of a name that comes from `mysingle`; None for any other."""
+        path = self.imported(node)
+        return path.rpartition(".")[2] if path is not None and path.split(".")[0] in ROOTS else None
+
+    def is_bound(self, name: str) -> bool:
+        """Tell whether the module itself gives a meaning to a name."""
+        return any(name in scope for scope in self.scopes() if isinstance(scope, GlobalScope))
+
+    def note(self, node: cst.CSTNode, what: str, why: str, section: str) -> None:
+        """Tell a person about a place."""
+        line = self.get_metadata(PositionProvider, node).start.line
+        self.findings.append(Finding(line=line, what=what, why=why, section=section))
+
+    def need(self, path: str) -> cst.Name:
+        """Import a name of version 2, and return it."""
+        module, _, name = path.rpartition(".")
+        self.needs.add((module, name))
+        return cst.Name(name)
+
+    def settings(self) -> cst.Name:
+        """Return the name under which the module has the settings, imported when it has none."""
+        return cst.Name("settings") if self.is_bound("settings") else self.need("mysingle.core.config.settings")
+
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:
+        """Drop what is marked as removed."""
+        return _swept(updated_node)
+
+    def leave_IndentedBlock(self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock) -> cst.BaseSuite:
+        """Drop what is marked as removed."""
+        return _swept(updated_node)
+
+
+def dotted(node: cst.BaseExpression) -> str:
+    """Return `a.b.c` for such an expression, and an empty text for any other."""
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute) and (left := dotted(node.value)):
+        return f"{left}.{node.attr.value}"
+    return ""
+
+
+def text_of(node: cst.BaseExpression | None) -> str | None:
+    """Return the value of a text literal; None for anything else."""
+    value = node.evaluated_value if isinstance(node, cst.SimpleString) else None
+    return value if isinstance(value, str) else None
+
+
+def removed(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+    """Mark a statement as removed; the comments above it stay for the next one."""
+    comment = line.trailing_whitespace.comment
+    keep = comment is not None and not re.match(r"#\s*(noqa|type:|pragma|pylint|isort)", comment.value)
+    above = [*line.leading_lines, *([cst.EmptyLine(comment=comment)] if keep else [])]
+    return _LINE.with_changes(leading_lines=above)
+
+
+def _is_removed(node: cst.CSTNode) -> bool:
+    return (
+        isinstance(node, cst.SimpleStatementLine)
+        and isinstance(node.body[0], cst.Expr)
+        and isinstance(node.body[0].value, cst.Name)
+        and node.body[0].value.value == _GONE
+    )
+
+
+def _swept(node: _Body) -> _Body:
+    """Return a body without the removed statements, whose comments go to the statement that follows."""
+    if not any(_is_removed(item) for item in node.body):
+        return node
+    kept: list[cst.BaseStatement] = []
+    waiting: list[cst.EmptyLine] = []
+    for item in node.body:
+        if _is_removed(item):
+            assert isinstance(item, cst.SimpleStatementLine)
+            waiting += _comments(item.leading_lines, waiting)
+        elif waiting and isinstance(item, cst.SimpleStatementLine | cst.BaseCompoundStatement):
+            kept.append(item.with_changes(leading_lines=[*waiting, *item.leading_lines]))
+            waiting = []
+        else:
+            kept.append(item)
+    if not kept and isinstance(node, cst.IndentedBlock):
+        kept, waiting = [cst.SimpleStatementLine([cst.Pass()], leading_lines=waiting)], []
+    return node.with_changes(body=kept, footer=[*waiting, *node.footer])
+
+
+def _comments(lines: Sequence[cst.EmptyLine], waiting: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
+    """Return the lines above a removed statement; blank ones only when a comment is among them."""
+    return list(lines) if any(line.comment for line in lines) else []
