@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -44,12 +45,18 @@ def execute(arguments: argparse.Namespace) -> int:
         done = f"{_files(len(migration.written))} written, each of them whole"
         sys.stderr.write(f"\ninterrupted: {done}. Run the command again for the rest.\n")
         return _INTERRUPTED
-    if arguments.json:
-        sys.stdout.write(json.dumps(_document(migration, is_dry=is_dry), indent=2, ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.writelines(_report(migration, arguments, is_dry=is_dry))
+    _print(_report(migration, arguments, is_dry=is_dry))
     is_pending = arguments.check and migration.changes
     return _FAILED if migration.failures or is_pending else 0
+
+
+def _print(lines: Iterator[str]) -> None:
+    """Write the report; whoever reads it may stop early, as `head` does."""
+    try:
+        sys.stdout.writelines(lines)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _document(migration: "Migration", *, is_dry: bool) -> dict[str, object]:
@@ -64,6 +71,9 @@ def _document(migration: "Migration", *, is_dry: bool) -> dict[str, object]:
 
 
 def _report(migration: "Migration", arguments: argparse.Namespace, *, is_dry: bool) -> Iterator[str]:
+    if arguments.json:
+        yield json.dumps(_document(migration, is_dry=is_dry), indent=2, ensure_ascii=False) + "\n"
+        return
     if arguments.diff:
         for change in migration.changes:
             yield from map(_coloured, change.diff())

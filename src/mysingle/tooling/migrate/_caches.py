@@ -94,6 +94,7 @@ class Caches(Step):
         return self._factory(updated, "create_service_cache", [*arguments, *([codec] if codec else [])])
 
     def _factory(self, call: cst.Call, name: str, arguments: list[cst.Arg]) -> cst.Call:
+        self.unused.add(dotted(call.func))
         last = arguments[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT) if arguments else None
         return call.with_changes(
             func=self.need(f"mysingle.database.{name}"),

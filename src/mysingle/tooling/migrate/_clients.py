@@ -41,6 +41,7 @@ class Clients(Step):
         self._classes: list[_Class] = []
         self._functions: list[str] = []
         self._local: set[str] = set()
+        self._with_constructor: set[str] = set()
         self._instances: set[str] = set()
 
     def visit_ClassDef(self, node: cst.ClassDef) -> bool | None:
@@ -49,6 +50,8 @@ class Clients(Step):
         self._classes.append(_Class(node.name.value, is_client, []))
         if is_client:
             self._local.add(node.name.value)
+            makers = [item.name.value for item in node.body.body if isinstance(item, cst.FunctionDef)]
+            self._with_constructor |= {node.name.value} if "__init__" in makers else set()
         return None
 
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
@@ -56,13 +59,8 @@ class Clients(Step):
         found = self._classes.pop()
         if not found.is_client:
             return updated_node
-        self.note(
-            original_node,
-            f"{found.name} spoke HTTP",
-            "give it the stub of the service, and replace its HTTP calls by methods of the stub",
-            _SECTION,
-        )
-        marks = [f"# {MARK}: set self.stub, and replace these calls. See {GUIDE}#{_SECTION}"]
+        task = "set self.stub" if not found.calls else "set self.stub, and replace these HTTP calls"
+        marks = [f"# {MARK}: {task}. See {GUIDE}#{_SECTION}"]
         marks += [f"#   {call}" for call in found.calls]
         lines = [cst.EmptyLine(comment=cst.Comment(mark)) for mark in marks]
         return updated_node.with_changes(
@@ -186,9 +184,8 @@ class Clients(Step):
             what = "the arguments of a client are passed on with a star"
             self.note(node, what, f"{_NEW} takes {', '.join(_KEPT)} and host", _SECTION)
             return arguments
-        is_own_class = isinstance(node.func, cst.Name) and node.func.value in self._local
-        if is_own_class:
-            return arguments
+        if dotted(node.func) in self._with_constructor:
+            return arguments  # they are the service's own
         kept: list[cst.Arg] = []
         for index, argument in enumerate(arguments):
             name = argument.keyword.value if argument.keyword else (*_OLD_ORDER, *["?"] * index)[index]

@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import libcst as cst
+from libcst.matchers import Comment, findall
 from libcst.metadata import Assignment, ImportAssignment, ParentNodeProvider, QualifiedNameProvider
 
 from mysingle._kernel.old_names import GONE, RENAMED
 from mysingle.tooling.migrate._project import Place, Project, exported, resolve
 from mysingle.tooling.migrate._stand_ins import stand_in
-from mysingle.tooling.migrate._step import ROOTS, Step, dotted, removed, text_of
+from mysingle.tooling.migrate._step import ROOTS, Step, dotted, is_directive, removed, text_of
 
 __all__ = ["Imports"]
+
+
+_Line: TypeAlias = cst.SimpleStatementLine | cst.SimpleStatementSuite
 
 
 class _Kept(NamedTuple):
@@ -35,6 +39,7 @@ class Imports(Step):
         self._renames: dict[cst.CSTNode, str] = {}
         self._texts: dict[cst.CSTNode, tuple[str, str]] = {}
         self._standing: set[str] = set()
+        self._seen: dict[tuple[str, str, str], bool] = {}
         self._before: dict[cst.CSTNode, list[cst.BaseStatement]] = {}
         self._after: dict[cst.CSTNode, list[cst.BaseStatement]] = {}
         self._header: list[cst.CSTNode] = []
@@ -56,7 +61,7 @@ class Imports(Step):
             return updated_node
         for alias in original_node.names:
             place = resolve(self.project, module, _name(alias))
-            if not place.is_known:
+            if not place.is_known and not self._is_unused(original_node, alias):
                 what = f"{module}.{_name(alias)} is not in version 2"
                 names = ", ".join(sorted(exported(place.module) or ())) or "no such module"
                 self.note(original_node, what, f"{place.module} has: {names}", "imports")
@@ -66,9 +71,10 @@ class Imports(Step):
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.SimpleStatementLine]:
         """Rewrite the imports of one line; names that went to different modules get a line each."""
-        parts: list[cst.BaseSmallStatement] = []
-        for original, updated in zip(original_node.body, updated_node.body, strict=True):
-            parts += self._rewritten(original, updated)
+        parts = self._parts(original_node, updated_node)
+        lost = _lost_comments(original_node.body, parts)
+        if lost:
+            updated_node = updated_node.with_changes(leading_lines=[*updated_node.leading_lines, *lost])
         if not parts:
             return removed(updated_node)
         if len(original_node.body) > 1 or len(parts) == 1:
@@ -80,10 +86,12 @@ class Imports(Step):
         self, original_node: cst.SimpleStatementSuite, updated_node: cst.SimpleStatementSuite
     ) -> cst.SimpleStatementSuite:
         """Rewrite the imports that stand behind a colon."""
-        parts: list[cst.BaseSmallStatement] = []
-        for original, updated in zip(original_node.body, updated_node.body, strict=True):
-            parts += self._rewritten(original, updated)
+        parts = self._parts(original_node, updated_node)
         return updated_node.with_changes(body=_in_one_line(parts or [cst.Pass()]))
+
+    def _parts(self, original: _Line, updated: _Line) -> list[cst.BaseSmallStatement]:
+        pairs = zip(original.body, updated.body, strict=True)
+        return [part for before, after in pairs for part in self._rewritten(before, after)]
 
     def _rewritten(
         self, original: cst.BaseSmallStatement, updated: cst.BaseSmallStatement
@@ -102,15 +110,22 @@ class Imports(Step):
             yield self._star(node, module)
             return
         groups: dict[str, list[cst.ImportAlias]] = {}
+        is_top = self._top(node) is self.get_metadata(ParentNodeProvider, node)
         for kept in self._kept(node, node.names, module):
             same = groups.setdefault(kept.module, [])
-            if (_name(kept.alias), _local(kept.alias)) not in [(_name(item), _local(item)) for item in same]:
-                same.append(kept.alias)
-        for place, aliases in groups.items():
+            key = (kept.module, _name(kept.alias), _local(kept.alias))
+            is_changed = kept.module != module or kept.alias not in node.names
+            seen = self._seen if is_top else {}
+            if any(_same_name(kept.alias, item) for item in same) or (key in seen and (is_changed or seen[key])):
+                continue
+            same.append(kept.alias)
+            if is_top:
+                self._seen[key] = is_changed
+        for place, aliases in ((place, aliases) for place, aliases in groups.items() if aliases):
             if place == module and len(aliases) == len(node.names) and _same(aliases, node.names):
                 yield node
             else:
-                yield _statement(node, place, aliases, is_whole=len(groups) == 1)
+                yield _statement(node, place, aliases, is_whole=sum(map(bool, groups.values())) == 1)
 
     def _star(self, node: cst.ImportFrom, module: str) -> cst.ImportFrom:
         target = self.project.module(module)
@@ -330,6 +345,18 @@ def _listed(module: cst.Module) -> Iterator[str]:
                 yield from (text for item in small.value.elements if (text := text_of(item.value)))
 
 
+def _lost_comments(
+    before: Sequence[cst.BaseSmallStatement], after: Sequence[cst.BaseSmallStatement]
+) -> list[cst.EmptyLine]:
+    """Return the comments beside names that have gone, for a line of their own."""
+    left = _comments(after)
+    return [cst.EmptyLine(comment=item) for item in _comments(before) if item not in left and not is_directive(item)]
+
+
+def _comments(statements: Sequence[cst.BaseSmallStatement]) -> list[cst.Comment]:
+    return [item for statement in statements for item in findall(statement, Comment()) if isinstance(item, cst.Comment)]
+
+
 def _module(node: cst.ImportFrom) -> str | None:
     """Return the module of `from module import ...` when it is one of ours."""
     if node.relative or node.module is None:
@@ -344,6 +371,10 @@ def _name(alias: cst.ImportAlias) -> str:
 
 def _local(alias: cst.ImportAlias) -> str:
     return alias.evaluated_alias or dotted(alias.name)
+
+
+def _same_name(one: cst.ImportAlias, other: cst.ImportAlias) -> bool:
+    return (_name(one), _local(one)) == (_name(other), _local(other))
 
 
 def _split(path: str) -> tuple[str, str]:

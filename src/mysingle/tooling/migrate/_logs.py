@@ -32,6 +32,12 @@ class Logs(Step):
             self._loggers |= {name for target in node.targets if (name := dotted(target.target))}
         return None
 
+    def visit_AnnAssign(self, node: cst.AnnAssign) -> bool | None:
+        """Remember which names hold loggers."""
+        if isinstance(node.value, cst.Call) and self.ours(node.value.func) in _MAKERS:
+            self._loggers.add(dotted(node.target))
+        return None
+
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         """Rewrite one call of a logger."""
         func = original_node.func
@@ -69,7 +75,7 @@ class Logs(Step):
             return updated
         text = text_of(positional[0].value)
         match = _TRAILING.fullmatch(text) if text is not None else None
-        name = dotted(positional[1].value).rpartition(".")[2]
+        name = dotted(positional[1].value).removeprefix("self.").replace(".", "_").lstrip("_")
         used = {item.keyword.value for item in updated.args if item.keyword}
         if match is None or len(positional) != 2 or not name or name in _TAKEN or name in used:
             why = "it still works; a constant text with values as keywords can be searched and counted"

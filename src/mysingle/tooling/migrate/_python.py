@@ -56,7 +56,7 @@ def _taken(step: Step, text: str) -> str:
 def _marks(text: str) -> list[Finding]:
     """Return the marks that are in a text, of this run or an earlier one."""
     return [
-        Finding(line=number, what="a mark of the migration is still there", why=_said(line), section=_section(line))
+        Finding(line=number, what="marked in the code", why=_said(line), section=_section(line))
         for number, line in enumerate(text.splitlines(), 1)
         if MARK in line and "#" in line.partition(MARK)[0]
     ]

@@ -36,13 +36,13 @@ async def {name}(*args, **kwargs):
 def stand_in(local: str, place: Place, members: Sequence[str]) -> list[cst.BaseStatement]:
     """Return the statements that define `local` in place of what is gone; `members` are those of an enumeration."""
     assert place.gone is not None
-    what = f"{place.name} was removed in mysingle 2: {place.gone.advice}"
+    what = f"{place.name} was removed in mysingle 2"
     text = _text(place.name, members).format(name=local, what=what)
-    first, *rest = cst.parse_module(text.strip() + "\n").body
+    *first, last = cst.parse_module(text.strip() + "\n").body
     mark = f"# {MARK}: {place.name} was removed; {place.gone.advice}. See {GUIDE}#{place.gone.section}"
     blank = [cst.EmptyLine(indent=False)] * 2
     lead = [*blank, cst.EmptyLine(comment=cst.Comment(mark))]
-    return [first.with_changes(leading_lines=lead), *rest]
+    return [*first, last.with_changes(leading_lines=lead)]
 
 
 def _text(name: str, members: Sequence[str]) -> str:

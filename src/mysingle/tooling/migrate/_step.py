@@ -18,7 +18,7 @@ from libcst.metadata import (
 from mysingle.tooling.migrate._findings import Finding
 from mysingle.tooling.migrate._project import Project
 
-__all__ = ["ROOTS", "Step", "dotted", "removed", "text_of"]
+__all__ = ["ROOTS", "Step", "dotted", "is_directive", "removed", "text_of"]
 
 ROOTS = ("mysingle", "mysingle_quant", "mysingle_protos", "protos")
 _GONE = "__mysingle_gone__"
@@ -133,9 +133,14 @@ def text_of(node: cst.BaseExpression | None) -> str | None:
 def removed(line: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
     """Mark a statement as removed; the comments above it stay for the next one."""
     comment = line.trailing_whitespace.comment
-    keep = comment is not None and not re.match(r"#\s*(noqa|type:|pragma|pylint|isort)", comment.value)
-    above = [*line.leading_lines, *([cst.EmptyLine(comment=comment)] if keep else [])]
+    keep = [cst.EmptyLine(comment=comment)] if comment is not None and not is_directive(comment) else []
+    above = [*line.leading_lines, *keep]
     return _LINE.with_changes(leading_lines=above)
+
+
+def is_directive(comment: cst.Comment) -> bool:
+    """Tell whether a comment speaks to a tool about its line, and means nothing elsewhere."""
+    return re.match(r"#\s*(noqa|type:|pragma|pylint|isort|nosec|mypy:)", comment.value) is not None
 
 
 def _is_removed(node: cst.CSTNode) -> bool:
@@ -149,24 +154,27 @@ def _is_removed(node: cst.CSTNode) -> bool:
 
 def _swept(node: _Body) -> _Body:
     """Return a body without the removed statements, whose comments go to the statement that follows."""
-    if not any(_is_removed(item) for item in node.body):
+    if not any(_is_removed(statement) for statement in node.body):
         return node
     kept: list[cst.BaseStatement] = []
     waiting: list[cst.EmptyLine] = []
     for item in node.body:
         if _is_removed(item):
-            assert isinstance(item, cst.SimpleStatementLine)
-            waiting += _comments(item.leading_lines, waiting)
-        elif waiting and isinstance(item, cst.SimpleStatementLine | cst.BaseCompoundStatement):
-            kept.append(item.with_changes(leading_lines=[*waiting, *item.leading_lines]))
-            waiting = []
-        else:
-            kept.append(item)
+            waiting += _comments(_above(item))
+            continue
+        kept.append(item.with_changes(leading_lines=[*waiting, *_above(item)]) if waiting else item)
+        waiting = []
     if not kept and isinstance(node, cst.IndentedBlock):
         kept, waiting = [cst.SimpleStatementLine([cst.Pass()], leading_lines=waiting)], []
     return node.with_changes(body=kept, footer=[*waiting, *node.footer])
 
 
-def _comments(lines: Sequence[cst.EmptyLine], waiting: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
+def _above(statement: cst.CSTNode) -> Sequence[cst.EmptyLine]:
+    """Return the lines above a statement."""
+    lines: Sequence[cst.EmptyLine] = getattr(statement, "leading_lines", ())  # every statement in a body has them
+    return lines
+
+
+def _comments(lines: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
     """Return the lines above a removed statement; blank ones only when a comment is among them."""
     return list(lines) if any(line.comment for line in lines) else []
