@@ -80,7 +80,7 @@ FLOORS = {
     "dsl": {"_kernel"},
     "database": {"_kernel"},
     "embedded": {"_kernel"},
-    **dict.fromkeys(("audit", "base", "email", "health", "logging", "metrics"), {"_kernel"}),  # paths of version 1
+    **{name: {"_kernel"} for name in ("audit", "base", "email", "health", "logging", "metrics")},  # paths of version 1
     "auth": {"_kernel", "database"},
     "grpc": {"_kernel", "protos"},
     "tasks": {"_kernel", "database", "dsl"},

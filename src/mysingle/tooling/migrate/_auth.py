@@ -62,10 +62,7 @@ class Auth(Step):
         """Wait no longer: the functions of the family answer at once."""
         call = original_node.expression
         is_ours = isinstance(call, cst.Call) and self.ours(call.func) in _FAMILY
-        if not is_ours:
-            return updated_node
-        inner = updated_node.expression
-        return inner.with_changes(lpar=[*updated_node.lpar, *inner.lpar], rpar=[*inner.rpar, *updated_node.rpar])
+        return updated_node.expression if is_ours else updated_node
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         """`Depends(make_dependency())` needs no second call, and tokens are not read by hand."""
@@ -96,10 +93,12 @@ class Auth(Step):
     def _tell(self, node: cst.FunctionDef, found: Sequence[_Dependency]) -> None:
         for item in found:
             old = item.path.rpartition(".")[2]
-            if _FAMILY[old] != old and old not in self._told:
+            new = _FAMILY[old]
+            is_stricter = new == "get_current_active_verified_user" and "verified" not in old
+            if is_stricter and old not in self._told:
                 self._told.add(old)
-                why = "it asks for an active account with a verified address, or as its name says; is that right here?"
-                self.note(node, f"{old} is {_FAMILY[old]} now", why, _SECTION)
+                why = "it asks for an active account with a verified address; is that right here?"
+                self.note(node, f"{old} is {new} now", why, _SECTION)
 
     def _dependency(self, param: cst.Param) -> _Dependency | None:
         """Return what a parameter depends on, when that is one of our functions."""

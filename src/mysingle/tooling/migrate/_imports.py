@@ -5,13 +5,28 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import libcst as cst
-from libcst.matchers import Comment, findall
 from libcst.metadata import Assignment, ImportAssignment, ParentNodeProvider, QualifiedNameProvider
 
 from mysingle._kernel.old_names import GONE, RENAMED
 from mysingle.tooling.migrate._project import Place, Project, exported, resolve
-from mysingle.tooling.migrate._stand_ins import stand_in
-from mysingle.tooling.migrate._step import ROOTS, Step, dotted, is_directive, removed, text_of
+from mysingle.tooling.migrate._stand_ins import Statement, stand_in
+from mysingle.tooling.migrate._statements import (
+    are_same,
+    header_of,
+    import_statement,
+    in_one_line,
+    leftmost,
+    listed_names,
+    local_name,
+    lost_comments,
+    name_of,
+    our_module,
+    path_node,
+    same_name,
+    split_path,
+    with_commas,
+)
+from mysingle.tooling.migrate._step import ROOTS, Step, dotted, removed
 
 __all__ = ["Imports"]
 
@@ -39,15 +54,16 @@ class Imports(Step):
         self._renames: dict[cst.CSTNode, str] = {}
         self._texts: dict[cst.CSTNode, tuple[str, str]] = {}
         self._standing: set[str] = set()
+        self._helpers: list[Statement] = []
         self._seen: dict[tuple[str, str, str], bool] = {}
-        self._before: dict[cst.CSTNode, list[cst.BaseStatement]] = {}
-        self._after: dict[cst.CSTNode, list[cst.BaseStatement]] = {}
+        self._before: dict[cst.CSTNode, list[Statement]] = {}
+        self._after: dict[cst.CSTNode, list[Statement]] = {}
         self._header: list[cst.CSTNode] = []
 
     def visit_Module(self, node: cst.Module) -> bool | None:
         """Collect what is imported, and who uses it."""
-        self._listed = set(_listed(node))
-        self._header = _header(node)
+        self._listed = set(listed_names(node))
+        self._header = header_of(node)
         for scope in self.scopes():
             for assignment in scope.assignments:
                 if isinstance(assignment, Assignment):
@@ -56,13 +72,13 @@ class Imports(Step):
 
     def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.ImportFrom:
         """Note what nobody can tell; statements are rewritten as a whole, see below."""
-        module = _module(original_node)
+        module = our_module(original_node)
         if module is None or isinstance(original_node.names, cst.ImportStar):
             return updated_node
         for alias in original_node.names:
-            place = resolve(self.project, module, _name(alias))
+            place = resolve(self.project, module, name_of(alias))
             if not place.is_known and not self._is_unused(original_node, alias):
-                what = f"{module}.{_name(alias)} is not in version 2"
+                what = f"{module}.{name_of(alias)} is not in version 2"
                 names = ", ".join(sorted(exported(place.module) or ())) or "no such module"
                 self.note(original_node, what, f"{place.module} has: {names}", "imports")
         return updated_node
@@ -72,13 +88,13 @@ class Imports(Step):
     ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.SimpleStatementLine]:
         """Rewrite the imports of one line; names that went to different modules get a line each."""
         parts = self._parts(original_node, updated_node)
-        lost = _lost_comments(original_node.body, parts)
+        lost = lost_comments(original_node.body, parts)
         if lost:
             updated_node = updated_node.with_changes(leading_lines=[*updated_node.leading_lines, *lost])
         if not parts:
             return removed(updated_node)
         if len(original_node.body) > 1 or len(parts) == 1:
-            return updated_node.with_changes(body=_in_one_line(parts))
+            return updated_node.with_changes(body=in_one_line(parts))
         first = updated_node.with_changes(body=[parts[0]])
         return cst.FlattenSentinel([first, *(cst.SimpleStatementLine([part]) for part in parts[1:])])
 
@@ -87,7 +103,7 @@ class Imports(Step):
     ) -> cst.SimpleStatementSuite:
         """Rewrite the imports that stand behind a colon."""
         parts = self._parts(original_node, updated_node)
-        return updated_node.with_changes(body=_in_one_line(parts or [cst.Pass()]))
+        return updated_node.with_changes(body=in_one_line(parts or [cst.Pass()]))
 
     def _parts(self, original: _Line, updated: _Line) -> list[cst.BaseSmallStatement]:
         pairs = zip(original.body, updated.body, strict=True)
@@ -96,7 +112,7 @@ class Imports(Step):
     def _rewritten(
         self, original: cst.BaseSmallStatement, updated: cst.BaseSmallStatement
     ) -> list[cst.BaseSmallStatement]:
-        if isinstance(original, cst.ImportFrom) and (module := _module(original)) is not None:
+        if isinstance(original, cst.ImportFrom) and (module := our_module(original)) is not None:
             return list(self._from(original, module))
         if isinstance(original, cst.ImportFrom):
             return self._without_unused(original)
@@ -113,41 +129,41 @@ class Imports(Step):
         is_top = self._top(node) is self.get_metadata(ParentNodeProvider, node)
         for kept in self._kept(node, node.names, module):
             same = groups.setdefault(kept.module, [])
-            key = (kept.module, _name(kept.alias), _local(kept.alias))
+            key = (kept.module, name_of(kept.alias), local_name(kept.alias))
             is_changed = kept.module != module or kept.alias not in node.names
             seen = self._seen if is_top else {}
-            if any(_same_name(kept.alias, item) for item in same) or (key in seen and (is_changed or seen[key])):
+            if any(same_name(kept.alias, item) for item in same) or (key in seen and (is_changed or seen[key])):
                 continue
             same.append(kept.alias)
             if is_top:
                 self._seen[key] = is_changed
         for place, aliases in ((place, aliases) for place, aliases in groups.items() if aliases):
-            if place == module and len(aliases) == len(node.names) and _same(aliases, node.names):
+            if place == module and len(aliases) == len(node.names) and are_same(aliases, node.names):
                 yield node
             else:
-                yield _statement(node, place, aliases, is_whole=sum(map(bool, groups.values())) == 1)
+                yield import_statement(node, place, aliases, is_whole=sum(map(bool, groups.values())) == 1)
 
     def _star(self, node: cst.ImportFrom, module: str) -> cst.ImportFrom:
         target = self.project.module(module)
         if exported(target) is None and exported(".".join(target.split(".")[:2])) is not None:
             target = ".".join(target.split(".")[:-1])
-        return node if target == module else node.with_changes(module=_path(target))
+        return node if target == module else node.with_changes(module=path_node(target))
 
     def _kept(self, node: cst.ImportFrom, aliases: Sequence[cst.ImportAlias], module: str) -> Iterator[_Kept]:
         for alias in aliases:
-            place = resolve(self.project, module, _name(alias))
+            place = resolve(self.project, module, name_of(alias))
             if self._is_unused(node, alias):
                 continue
             if place.gone is not None:
                 self._stand_in(node, alias, place)
-            elif place.name != _name(alias):
+            elif place.name != name_of(alias):
                 yield _Kept(place.module, self._renamed(node, alias, place))
             else:
                 yield _Kept(place.module, alias)
 
     def _is_unused(self, node: cst.CSTNode, alias: cst.ImportAlias) -> bool:
         """Tell whether a step has removed the last use of a name."""
-        local = _local(alias)
+        local = local_name(alias)
         is_public = local in self._listed or self.is_package
         return local in self.candidates and not is_public and not self._uses(node, local)
 
@@ -157,7 +173,7 @@ class Imports(Step):
         kept = [alias for alias in node.names if not self._is_unused(node, alias)]
         if len(kept) == len(node.names):
             return [node]
-        return [node.with_changes(names=_commas(kept, node.names))] if kept else []
+        return [node.with_changes(names=with_commas(kept, node.names))] if kept else []
 
     def _uses(self, node: cst.CSTNode, local: str) -> list[cst.CSTNode]:
         """Return the places that use a name which this statement imports."""
@@ -169,7 +185,7 @@ class Imports(Step):
 
     def _renamed(self, node: cst.ImportFrom, alias: cst.ImportAlias, place: Place) -> cst.ImportAlias:
         """Rename the uses too, unless other modules may know the old name or the new one is taken."""
-        local, name = _local(alias), cst.Name(place.name)
+        local, name = local_name(alias), cst.Name(place.name)
         taken = [item for item in self._assignments.get(place.name, ()) if not self._is_from(item, place.module)]
         if alias.asname is not None:
             return alias.with_changes(name=name)
@@ -180,40 +196,53 @@ class Imports(Step):
             as_old = cst.AsName(cst.Name(local), cst.SimpleWhitespace(" "), cst.SimpleWhitespace(" "))
             return alias.with_changes(name=name, asname=as_old)
         for use in self._uses(node, local):
-            self._renames[_leftmost(use)] = place.name
+            self._renames[leftmost(use)] = place.name
             self._texts[use] = (local, place.name)
         return alias.with_changes(name=name)
 
     def _is_from(self, assignment: Assignment, module: str) -> bool:
         node = assignment.node
-        if not isinstance(node, cst.ImportFrom) or (found := _module(node)) is None:
+        if not isinstance(node, cst.ImportFrom) or (found := our_module(node)) is None:
             return False
         if isinstance(node.names, cst.ImportStar):
             return False
-        names = [alias for alias in node.names if _local(alias) == assignment.name]
-        return any(resolve(self.project, found, _name(alias)).module == module for alias in names)
+        names = [alias for alias in node.names if local_name(alias) == assignment.name]
+        return any(resolve(self.project, found, name_of(alias)).module == module for alias in names)
 
     def _stand_in(self, node: cst.ImportFrom, alias: cst.ImportAlias, place: Place) -> None:
         """Put something in the place of a name that is gone, when the module uses it or gives it on."""
-        local = _local(alias)
-        uses = self._uses(node, local)
+        local = local_name(alias)
+        uses = [use for use in self._uses(node, local) if not self._is_way(use)]
         assert place.gone is not None
         if not uses and local not in self._listed and not self.is_package:
             return
         for use in uses:
-            self.note(use, f"{_name(alias)} was removed", place.gone.advice, place.gone.section)
+            self.note(use, f"{name_of(alias)} was removed", place.gone.advice, place.gone.section)
         top = self._top(node)
         where = self._header[-1] if top in self._header else top
-        self._after.setdefault(where, []).extend(self._standing_for(local, place, uses))
+        new = self._standing_for(local, place, uses)
+        if new and where is top and top not in self._header:
+            new[0] = new[0].with_changes(
+                leading_lines=[cst.EmptyLine(indent=False)] * 2 + list(new[0].leading_lines[2:])
+            )
+        self._after.setdefault(where, []).extend(new)
 
-    def _standing_for(self, local: str, place: Place, uses: Sequence[cst.CSTNode]) -> list[cst.BaseStatement]:
+    def _is_way(self, use: cst.CSTNode) -> bool:
+        """Tell whether a use of a module only leads to a name for which there is a stand-in."""
+        parent = self.get_metadata(ParentNodeProvider, use)
+        return isinstance(parent, cst.Attribute) and parent.value is use and parent.attr.value in (*GONE, *RENAMED)
+
+    def _standing_for(self, local: str, place: Place, uses: Sequence[cst.CSTNode]) -> list[Statement]:
         """Return the statements that define a stand-in, unless the module has one already."""
         if local in self._standing:
             return []
         self._standing.add(local)
         around = [self.get_metadata(ParentNodeProvider, use) for use in uses]
         members = {item.attr.value for item in around if isinstance(item, cst.Attribute)}
-        return stand_in(local, place, sorted(member for member in members if member.isupper()))
+        found = stand_in(local, place, sorted(member for member in members if member.isupper()))
+        new = [item for item in found if not any(item.deep_equals(other) for other in self._helpers)]
+        self._helpers += found[:-1]
+        return new
 
     def _top(self, node: cst.CSTNode) -> cst.CSTNode:
         """Return the statement of the module in which a node stands."""
@@ -233,13 +262,13 @@ class Imports(Step):
             target = self.project.module(path)
             while exported(target) is None and target.count(".") > 1 and exported(".".join(target.split(".")[:2])):
                 target = target.rpartition(".")[0]
-            if resolve(self.project, *_split(path)).gone is None:
-                kept.append(alias if target == path else alias.with_changes(name=_path(target)))
+            if resolve(self.project, *split_path(path)).gone is None:
+                kept.append(alias if target == path else alias.with_changes(name=path_node(target)))
         if len(kept) == len(node.names):
             return [
                 node if all(a is b for a, b in zip(kept, node.names, strict=True)) else node.with_changes(names=kept)
             ]
-        return [node.with_changes(names=_commas(kept, node.names))] if kept else []
+        return [node.with_changes(names=with_commas(kept, node.names))] if kept else []
 
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
         """Rewrite `mysingle.base.BaseDocument` and `alias.old_name`."""
@@ -248,7 +277,7 @@ class Imports(Step):
             return updated_node
         if dotted(original_node) == path and self.project.module(path) != path and not self._is_inner(original_node):
             return self._spelled_out(original_node, path)
-        module, name = _split(path)
+        module, name = split_path(path)
         if name in RENAMED or name in GONE:
             return self._member(original_node, updated_node, resolve(self.project, module, name))
         return updated_node
@@ -259,9 +288,9 @@ class Imports(Step):
         return isinstance(parent, cst.Attribute) and parent.value is node and self.imported(parent) is not None
 
     def _spelled_out(self, node: cst.Attribute, path: str) -> cst.BaseExpression:
-        module, name = _split(path)
+        module, name = split_path(path)
         place = resolve(self.project, module, name)
-        return self._member(node, _path(self.project.module(path)), place)
+        return self._member(node, path_node(self.project.module(path)), place)
 
     def _is_same(self, item: cst.CSTNode, node: cst.CSTNode) -> bool:
         return isinstance(item, type(node)) and self.imported(item) == self.imported(node)
@@ -284,7 +313,7 @@ class Imports(Step):
         star = self.from_star(original_node)
         if star is None:
             return updated_node
-        place = resolve(self.project, *_split(star))
+        place = resolve(self.project, *split_path(star))
         is_old = place.gone is not None or place.name != original_node.value
         return self._member(original_node, updated_node, place) if is_old else updated_node
 
@@ -303,132 +332,3 @@ class Imports(Step):
             return result
         inner = result if isinstance(result, cst.FlattenSentinel) else [result]
         return cst.FlattenSentinel([*before, *inner, *after])
-
-
-def _header(module: cst.Module) -> list[cst.CSTNode]:
-    """Return the statements of a module up to the last import of its first block of imports."""
-    found: list[cst.CSTNode] = []
-    last = 0
-    for statement in module.body:
-        if not _is_header(statement):
-            break
-        found.append(statement)
-        last = len(found) if _has_import(statement) else last
-    return found[:last]
-
-
-def _is_header(statement: cst.CSTNode) -> bool:
-    if isinstance(statement, cst.If | cst.Try):
-        return _has_import(statement)
-    small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
-    is_text = isinstance(small, cst.Expr) and isinstance(small.value, cst.SimpleString | cst.ConcatenatedString)
-    return is_text or isinstance(small, cst.Import | cst.ImportFrom)
-
-
-def _has_import(statement: cst.CSTNode) -> bool:
-    body = getattr(statement, "body", None)
-    if isinstance(body, cst.IndentedBlock):
-        return any(_has_import(item) for item in body.body)
-    if isinstance(body, cst.SimpleStatementSuite):
-        body = body.body
-    return isinstance(body, Sequence) and any(isinstance(item, cst.Import | cst.ImportFrom) for item in body)
-
-
-def _listed(module: cst.Module) -> Iterator[str]:
-    """Return the names in every `__all__ = ...` and `__all__ += ...` of a module."""
-    for statement in module.body:
-        for small in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
-            if not isinstance(small, cst.Assign | cst.AugAssign | cst.AnnAssign):
-                continue
-            target = small.targets[0].target if isinstance(small, cst.Assign) else small.target
-            if dotted(target) == "__all__" and isinstance(small.value, cst.List | cst.Tuple):
-                yield from (text for item in small.value.elements if (text := text_of(item.value)))
-
-
-def _lost_comments(
-    before: Sequence[cst.BaseSmallStatement], after: Sequence[cst.BaseSmallStatement]
-) -> list[cst.EmptyLine]:
-    """Return the comments beside names that have gone, for a line of their own."""
-    left = _comments(after)
-    return [cst.EmptyLine(comment=item) for item in _comments(before) if item not in left and not is_directive(item)]
-
-
-def _comments(statements: Sequence[cst.BaseSmallStatement]) -> list[cst.Comment]:
-    return [item for statement in statements for item in findall(statement, Comment()) if isinstance(item, cst.Comment)]
-
-
-def _module(node: cst.ImportFrom) -> str | None:
-    """Return the module of `from module import ...` when it is one of ours."""
-    if node.relative or node.module is None:
-        return None
-    path = dotted(node.module)
-    return path if path.split(".")[0] in ROOTS else None
-
-
-def _name(alias: cst.ImportAlias) -> str:
-    return dotted(alias.name)
-
-
-def _local(alias: cst.ImportAlias) -> str:
-    return alias.evaluated_alias or dotted(alias.name)
-
-
-def _same_name(one: cst.ImportAlias, other: cst.ImportAlias) -> bool:
-    return (_name(one), _local(one)) == (_name(other), _local(other))
-
-
-def _split(path: str) -> tuple[str, str]:
-    module, _, name = path.rpartition(".")
-    return module or name, name if module else ""
-
-
-def _path(path: str) -> cst.Attribute | cst.Name:
-    first, *rest = path.split(".")
-    node: cst.Attribute | cst.Name = cst.Name(first)
-    for part in rest:
-        node = cst.Attribute(node, cst.Name(part))
-    return node
-
-
-def _leftmost(node: cst.CSTNode) -> cst.CSTNode:
-    while isinstance(node, cst.Attribute):
-        node = node.value
-    return node
-
-
-def _same(aliases: Sequence[cst.ImportAlias], names: Sequence[cst.ImportAlias]) -> bool:
-    return all(a is b for a, b in zip(aliases, names, strict=True))
-
-
-def _statement(
-    node: cst.ImportFrom, module: str, aliases: Sequence[cst.ImportAlias], *, is_whole: bool
-) -> cst.ImportFrom:
-    """Return `from module import aliases`; the layout of the old statement stays when it keeps all of its names."""
-    assert not isinstance(node.names, cst.ImportStar)
-    path = _path(module)
-    if is_whole and len(aliases) == len(node.names):
-        return node.with_changes(module=path, names=aliases)
-    if is_whole or any(_is_broken(alias) for alias in aliases):
-        return node.with_changes(module=path, names=_commas(aliases, node.names))
-    return cst.ImportFrom(path, [alias.with_changes(comma=cst.MaybeSentinel.DEFAULT) for alias in aliases])
-
-
-def _is_broken(alias: cst.ImportAlias) -> bool:
-    comma = alias.comma
-    return isinstance(comma, cst.Comma) and isinstance(comma.whitespace_after, cst.ParenthesizedWhitespace)
-
-
-def _commas(kept: Sequence[cst.ImportAlias], names: Sequence[cst.ImportAlias]) -> list[cst.ImportAlias]:
-    """Return the names that are left, the last one with the comma that the last one had."""
-    return [*kept[:-1], kept[-1].with_changes(comma=names[-1].comma)]
-
-
-def _in_one_line(parts: Sequence[cst.BaseSmallStatement]) -> list[cst.BaseSmallStatement]:
-    """Return statements that stand on one line, with a semicolon between them."""
-    inner = [
-        part
-        if isinstance(part.semicolon, cst.Semicolon)
-        else part.with_changes(semicolon=cst.Semicolon(whitespace_after=cst.SimpleWhitespace(" ")))
-        for part in parts[:-1]
-    ]
-    return [*inner, parts[-1]]

@@ -67,7 +67,7 @@ def resolve(project: Project, module: str, name: str) -> Place:
         return Place(target, name, is_known=_has(target, name) or exported("mysingle.protos") is None)
     if name in RENAMED:
         return _place(RENAMED[name])
-    gone = GONE.get(name) or _gone_module(module)
+    gone = GONE.get(name) or _gone_module(module) or _gone_module(f"{module}.{name}")
     if gone is not None:
         return Place(target, name, gone)
     if f"{_today(module)}.{name}" in _PATHS:
@@ -107,7 +107,13 @@ def _has(module: str, name: str) -> bool:
 
 @cache
 def exported(module: str) -> frozenset[str] | None:
-    """Return the `__all__` of a module of ours, read and not imported; None when there is no such module."""
+    """
+    Return the `__all__` of a module of version 2, read and not imported; None when there is no such module.
+
+    What is at the paths of version 1 only forwards, so it counts as not there.
+    """
+    if module in _PATHS or module in GONE_MODULES:
+        return None
     parts = module.split(".")[1:]
     if module.split(".")[0] != "mysingle" or any(part.startswith("_") for part in parts):
         return None

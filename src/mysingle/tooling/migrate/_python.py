@@ -1,6 +1,11 @@
 """One Python text from version 1 to version 2: the steps, one after the other."""
 
+import ast
+import sys
+import threading
+import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import libcst as cst
 from libcst.codemod import CodemodContext
@@ -21,6 +26,9 @@ from mysingle.tooling.migrate._strings import Strings
 
 __all__ = ["STEPS", "migrate_python"]
 
+_STACK_BYTES = 512 * 1024 * 1024  # of address space; only what is used takes memory
+_MAX_DEPTH = 100_000
+
 STEPS: Sequence[type[Step]] = (Settings, Clients, Caches, Auth, Logs, Middleware, Strings, Imports)
 """Uses first, while the names still tell where they came from; imports last."""
 
@@ -30,8 +38,27 @@ def migrate_python(text: str, project: Project, *, is_package: bool) -> tuple[st
     Return a text of version 2, and what a person must still do, with the lines of the new text.
 
     Raises:
-        libcst.ParserSyntaxError: the text is no Python.
+        SyntaxError, libcst.ParserSyntaxError: the text is no Python.
+        RecursionError, MemoryError: it is nested too deeply.
     """
+    if not any(kind.trigger.search(text) for kind in STEPS):
+        return text, sorted(_marks(text))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they are about the service's own text
+        ast.parse(text)  # it refuses what is nested too deeply, with which LibCST would be busy for minutes
+    limit = sys.getrecursionlimit()
+    previous = threading.stack_size(_STACK_BYTES)
+    sys.setrecursionlimit(_MAX_DEPTH)
+    try:
+        with ThreadPoolExecutor(1) as executor:
+            return executor.submit(_migrated, text, project, is_package).result()
+    finally:
+        sys.setrecursionlimit(limit)
+        threading.stack_size(previous)
+
+
+def _migrated(text: str, project: Project, is_package: bool) -> tuple[str, list[Finding]]:
+    """Take the steps; LibCST recurses for every level of a text, in Python and outside of it, so the stack is large."""
     findings: list[Finding] = []
     unused: set[str] = set()
     for kind in STEPS:

@@ -1,6 +1,7 @@
 """What stands in a module for a name that is gone: it imports, and says what to do when it is used."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import libcst as cst
 
@@ -8,7 +9,9 @@ from mysingle._kernel.old_names import ENUMS
 from mysingle.tooling.migrate._findings import GUIDE, MARK
 from mysingle.tooling.migrate._project import Place
 
-__all__ = ["stand_in"]
+__all__ = ["Statement", "stand_in"]
+
+Statement: TypeAlias = cst.SimpleStatementLine | cst.BaseCompoundStatement
 
 _CONSTANTS = {"HEADER_KONG_CONSUMER_ID": "X-Consumer-ID"}
 _CLASS = """
@@ -33,7 +36,7 @@ async def {name}(*args, **kwargs):
 """
 
 
-def stand_in(local: str, place: Place, members: Sequence[str]) -> list[cst.BaseStatement]:
+def stand_in(local: str, place: Place, members: Sequence[str]) -> list[Statement]:
     """Return the statements that define `local` in place of what is gone; `members` are those of an enumeration."""
     assert place.gone is not None
     what = f"{place.name} was removed in mysingle 2"

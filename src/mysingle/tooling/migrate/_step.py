@@ -158,15 +158,21 @@ def _swept(node: _Body) -> _Body:
         return node
     kept: list[cst.BaseStatement] = []
     waiting: list[cst.EmptyLine] = []
-    for item in node.body:
+    statements: Sequence[cst.BaseStatement] = node.body
+    for item in statements:
         if _is_removed(item):
-            waiting += _comments(_above(item))
+            waiting += _above(item)
             continue
-        kept.append(item.with_changes(leading_lines=[*waiting, *_above(item)]) if waiting else item)
+        kept.append(_below(waiting, item) if waiting else item)
         waiting = []
     if not kept and isinstance(node, cst.IndentedBlock):
-        kept, waiting = [cst.SimpleStatementLine([cst.Pass()], leading_lines=waiting)], []
-    return node.with_changes(body=kept, footer=[*waiting, *node.footer])
+        kept, waiting = [cst.SimpleStatementLine([cst.Pass()], leading_lines=_comments(waiting))], []
+    return node.with_changes(body=kept, footer=[*_comments(waiting), *node.footer])
+
+
+def _comments(lines: Sequence[cst.EmptyLine]) -> Sequence[cst.EmptyLine]:
+    """Return lines that have a comment among them; nothing otherwise."""
+    return lines if any(line.comment for line in lines) else ()
 
 
 def _above(statement: cst.CSTNode) -> Sequence[cst.EmptyLine]:
@@ -175,6 +181,9 @@ def _above(statement: cst.CSTNode) -> Sequence[cst.EmptyLine]:
     return lines
 
 
-def _comments(lines: Sequence[cst.EmptyLine]) -> list[cst.EmptyLine]:
-    """Return the lines above a removed statement; blank ones only when a comment is among them."""
-    return list(lines) if any(line.comment for line in lines) else []
+def _below(waiting: Sequence[cst.EmptyLine], statement: cst.BaseStatement) -> cst.BaseStatement:
+    """Return a statement below the lines of the ones that went before it; blank lines are not doubled."""
+    above = _above(statement)
+    has_comment = any(line.comment for line in waiting)
+    lines = [*waiting, *above] if has_comment else max(waiting, above, key=len)
+    return statement.with_changes(leading_lines=lines)

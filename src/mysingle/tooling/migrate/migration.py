@@ -156,10 +156,15 @@ def _migrated(text: str, project: Project, file: Path) -> tuple[str, list[Findin
 
     try:
         return migrate_python(text, project, is_package=file.stem == "__init__")
+    except SyntaxError as error:
+        raise _NoPythonError(f"no valid Python: {error.msg}", error.lineno) from error
     except libcst.ParserSyntaxError as error:
         raise _NoPythonError(f"no valid Python: {error.message.splitlines()[0]}", error.raw_line) from error
-    except RecursionError:
+    except (RecursionError, MemoryError):
         raise _NoPythonError("too deeply nested to be read", None) from None
+    except Exception as error:  # one file must not keep all the others from being changed
+        why = f"the migration does not understand it ({type(error).__name__}); change it by hand, and tell us"
+        raise _NoPythonError(why, None) from error
 
 
 def _reason(error: OSError) -> str:
