@@ -82,7 +82,7 @@ def test_links_lead_somewhere(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_variables_exist(page: str) -> None:
     """An upper-case name in code type is a setting, a database, an error code or a reason."""
-    examples = {"UPPER_SNAKE", "FEED_API_KEY", "FEED_API_KEY_FILE", "IAM_SERVICE", "NON_IAM_SERVICE"}
+    examples = {"HEADER_USER_ID", "UPPER_SNAKE", "FEED_API_KEY", "FEED_API_KEY_FILE", "IAM_SERVICE", "NON_IAM_SERVICE"}
     known = known_names() | examples
     named = set(VARIABLE.findall(prose(page)))
 

@@ -36,19 +36,21 @@ def is_here(package: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Migration]:
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Migration, float]:
     """Give the corpus in version 2, and what was said about it."""
     folder = tmp_path_factory.mktemp("migrated") / "corpus"
     for file in FILES:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes((HERE / "corpus/v1" / file).read_bytes())
+    begin = time.perf_counter()
     migration = plan(folder)
+    seconds = time.perf_counter() - begin
     migration.apply()
-    return folder, migration
+    return folder, migration, seconds
 
 
 @pytest.fixture(scope="module")
-def import_failures(migrated: tuple[Path, Migration]) -> dict[str, str]:
+def import_failures(migrated: tuple[Path, Migration, float]) -> dict[str, str]:
     """Give the modules of the corpus that cannot be imported in a fresh process, where every warning is an error."""
     names = json.dumps([module_name(file) for file in FILES])
     done = subprocess.run(
@@ -65,7 +67,7 @@ def test_size() -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_golden(file: str, migrated: tuple[Path, Migration]) -> None:
+def test_golden(file: str, migrated: tuple[Path, Migration, float]) -> None:
     """A file of version 1 becomes the file of version 2 that a person has looked at."""
     expected = (HERE / "corpus/v2" / file).read_bytes()
 
@@ -83,12 +85,12 @@ def test_importable(file: str, import_failures: dict[str, str]) -> None:
     assert module_name(file) not in import_failures, import_failures[module_name(file)]
 
 
-def test_nothing_fails(migrated: tuple[Path, Migration]) -> None:
+def test_nothing_fails(migrated: tuple[Path, Migration, float]) -> None:
     """No file of the corpus is left behind."""
     assert migrated[1].failures == []
 
 
-def test_twice(migrated: tuple[Path, Migration]) -> None:
+def test_twice(migrated: tuple[Path, Migration, float]) -> None:
     """A second run changes nothing."""
     assert plan(migrated[0]).changes == []
 
@@ -98,7 +100,7 @@ def test_golden_files_stay() -> None:
     assert plan(HERE / "corpus/v2").changes == []
 
 
-def test_findings_point_at_their_lines(migrated: tuple[Path, Migration]) -> None:
+def test_findings_point_at_their_lines(migrated: tuple[Path, Migration, float]) -> None:
     """The report names lines of the new files: the word that a finding begins with stands near its line."""
     lost = []
     for item in migrated[1].findings:
@@ -112,20 +114,9 @@ def test_findings_point_at_their_lines(migrated: tuple[Path, Migration]) -> None
     assert lost == []
 
 
-def test_speed(migrated: tuple[Path, Migration], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The figure is printed: files with something to change, and files with nothing."""
-    for number in range(4):
-        for file in FILES:
-            place = tmp_path / str(number) / file
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes((HERE / "corpus/v1" / file).read_bytes())
-    begin = time.perf_counter()
-    first = plan(tmp_path)
-    seconds = time.perf_counter() - begin
-    begin = time.perf_counter()
-    second = plan(migrated[0])
-    again = time.perf_counter() - begin
+def test_speed(migrated: tuple[Path, Migration, float], capsys: pytest.CaptureFixture[str]) -> None:
+    """The figure is printed: files a second, where nearly all have something to change."""
     with capsys.disabled():
-        print(f"\nmigrate: {first.looked_at / seconds:.0f} files/s, again {second.looked_at / again:.0f} files/s")
+        print(f"\nmigrate: {len(FILES) / migrated[2]:.0f} files/s, {len(migrated[1].changes)} of {len(FILES)} change")
 
-    assert first.looked_at == 4 * len(FILES)
+    assert len(migrated[1].changes) >= 50

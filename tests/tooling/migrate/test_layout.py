@@ -24,7 +24,7 @@ MODULES = [
     "os",
 ]
 
-words = st.text("abcdefg äöü주", min_size=1, max_size=12).map(str.strip).filter(None)
+words = st.text("abcdefg äöü주", min_size=1, max_size=12).map(str.strip).filter(bool)
 comments = words.map(lambda text: f"# {text}")
 spaces = st.sampled_from([" ", "  ", "\t"])
 

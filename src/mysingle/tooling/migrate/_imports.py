@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import libcst as cst
-from libcst.metadata import Assignment, ImportAssignment, ParentNodeProvider, QualifiedNameProvider
+from libcst.metadata import Assignment, ImportAssignment, ScopeProvider
 
 from mysingle._kernel.old_names import GONE, RENAMED
 from mysingle.tooling.migrate._project import Place, Project, exported, resolve
@@ -126,7 +126,7 @@ class Imports(Step):
             yield self._star(node, module)
             return
         groups: dict[str, list[cst.ImportAlias]] = {}
-        is_top = self._top(node) is self.get_metadata(ParentNodeProvider, node)
+        is_top = self._top(node) is self.parent(node)
         for kept in self._kept(node, node.names, module):
             same = groups.setdefault(kept.module, [])
             key = (kept.module, name_of(kept.alias), local_name(kept.alias))
@@ -229,7 +229,7 @@ class Imports(Step):
 
     def _is_way(self, use: cst.CSTNode) -> bool:
         """Tell whether a use of a module only leads to a name for which there is a stand-in."""
-        parent = self.get_metadata(ParentNodeProvider, use)
+        parent = self.parent(use)
         return isinstance(parent, cst.Attribute) and parent.value is use and parent.attr.value in (*GONE, *RENAMED)
 
     def _standing_for(self, local: str, place: Place, uses: Sequence[cst.CSTNode]) -> list[Statement]:
@@ -237,7 +237,7 @@ class Imports(Step):
         if local in self._standing:
             return []
         self._standing.add(local)
-        around = [self.get_metadata(ParentNodeProvider, use) for use in uses]
+        around = [self.parent(use) for use in uses]
         members = {item.attr.value for item in around if isinstance(item, cst.Attribute)}
         found = stand_in(local, place, sorted(member for member in members if member.isupper()))
         new = [item for item in found if not any(item.deep_equals(other) for other in self._helpers)]
@@ -246,9 +246,9 @@ class Imports(Step):
 
     def _top(self, node: cst.CSTNode) -> cst.CSTNode:
         """Return the statement of the module in which a node stands."""
-        parent = self.get_metadata(ParentNodeProvider, node)
+        parent = self.parent(node)
         while not isinstance(parent, cst.Module):
-            node, parent = parent, self.get_metadata(ParentNodeProvider, parent)
+            node, parent = parent, self.parent(parent)
         return node
 
     def _import(self, node: cst.Import) -> list[cst.BaseSmallStatement]:
@@ -284,7 +284,7 @@ class Imports(Step):
 
     def _is_inner(self, node: cst.Attribute) -> bool:
         """Tell whether a longer dotted name with the same path stands around this one."""
-        parent = self.get_metadata(ParentNodeProvider, node)
+        parent = self.parent(node)
         return isinstance(parent, cst.Attribute) and parent.value is node and self.imported(parent) is not None
 
     def _spelled_out(self, node: cst.Attribute, path: str) -> cst.BaseExpression:
@@ -298,7 +298,7 @@ class Imports(Step):
     def _member(self, node: cst.CSTNode, updated: cst.BaseExpression, place: Place) -> cst.BaseExpression:
         if place.gone is not None:
             self.note(node, f"{place.name} was removed", place.gone.advice, place.gone.section)
-            same = [item for item in self.metadata[QualifiedNameProvider] if self._is_same(item, node)]
+            same = [item for item in self.facts(ScopeProvider) if self._is_same(item, node)]
             new = self._standing_for(place.name, place, same)
             self._before.setdefault(self._top(node), []).extend(new)
             return cst.Name(place.name)

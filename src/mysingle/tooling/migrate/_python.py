@@ -7,10 +7,8 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import libcst as cst
 from libcst.codemod import CodemodContext
 from libcst.codemod.visitors import AddImportsVisitor, ImportItem
-from libcst.metadata import MetadataWrapper
 
 from mysingle.tooling.migrate._auth import Auth
 from mysingle.tooling.migrate._caches import Caches
@@ -75,7 +73,7 @@ def _migrated(text: str, project: Project, is_package: bool) -> tuple[str, list[
 
 def _taken(step: Step, text: str) -> str:
     """Take one step, and add the imports that it needs."""
-    module = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True).visit(step)
+    module = step.take(text)
     items = [ImportItem(place, name) for place, name in sorted(step.needs)]
     return AddImportsVisitor(CodemodContext(), items).transform_module(module).code if items else module.code
 

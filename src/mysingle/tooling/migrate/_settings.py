@@ -4,7 +4,6 @@ import re
 from typing import TypeAlias
 
 import libcst as cst
-from libcst.metadata import ParentNodeProvider
 
 from mysingle._kernel.allocation import POLICIES
 from mysingle._kernel.old_names import GONE_SETTINGS, Gone
@@ -85,7 +84,7 @@ class Settings(Step):
         return updated_node
 
     def _is_target(self, node: cst.CSTNode) -> bool:
-        return isinstance(self.get_metadata(ParentNodeProvider, node), cst.AssignTarget | cst.AugAssign)
+        return isinstance(self.parent(node), cst.AssignTarget | cst.AugAssign)
 
     def _tell(self, node: cst.CSTNode, name: str) -> None:
         gone = gone_setting(name)
@@ -139,7 +138,7 @@ class Settings(Step):
             return updated_node
         rest = updated_node.orelse
         taken: cst.If | cst.Else | None = updated_node if updated_node.test is self._true else rest
-        parent = self.get_metadata(ParentNodeProvider, original_node)
+        parent = self.parent(original_node)
         if isinstance(parent, cst.If):
             if taken is None or taken is rest:
                 return taken if taken is not None else cst.RemoveFromParent()

@@ -1,15 +1,17 @@
 """What every step of the codemod shares: whose a name is, what a person must see, and statements that go away."""
 
 import re
-from collections.abc import Sequence
-from typing import ClassVar, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypeVar, cast
 
 import libcst as cst
 from libcst.metadata import (
+    BaseMetadataProvider,
+    CodeRange,
     GlobalScope,
+    MetadataWrapper,
     ParentNodeProvider,
     PositionProvider,
-    QualifiedNameProvider,
     QualifiedNameSource,
     Scope,
     ScopeProvider,
@@ -34,7 +36,6 @@ class Step(cst.CSTTransformer):
     import may go when nothing else uses them.
     """
 
-    METADATA_DEPENDENCIES = (PositionProvider, QualifiedNameProvider, ParentNodeProvider, ScopeProvider)
     trigger: ClassVar[re.Pattern[str]]
 
     def __init__(self, project: Project, *, is_package: bool) -> None:
@@ -44,8 +45,23 @@ class Step(cst.CSTTransformer):
         self.findings: list[Finding] = []
         self.needs: set[tuple[str, str]] = set()
         self.unused: set[str] = set()
+        self._wrapper: MetadataWrapper | None = None
         self._stars: list[str] = []
         self._all_bound: set[str] | None = None
+
+    def take(self, text: str) -> cst.Module:
+        """Return the changed module of a text."""
+        self._wrapper = MetadataWrapper(cst.parse_module(text), unsafe_skip_copy=True)
+        return self._wrapper.module.visit(self)
+
+    def facts(self, provider: type[BaseMetadataProvider[object]]) -> Mapping[cst.CSTNode, object]:
+        """Return what a provider says of each node; it is worked out when somebody asks, which most steps never do."""
+        assert self._wrapper is not None
+        return self._wrapper.resolve_many([provider])[provider]
+
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode:
+        """Return the node around a node."""
+        return cast("cst.CSTNode", self.facts(ParentNodeProvider)[node])
 
     def visit_ImportFrom(self, node: cst.ImportFrom) -> bool | None:
         """Remember what comes in with a star, which no scope knows."""
@@ -56,7 +72,8 @@ class Step(cst.CSTTransformer):
 
     def imported(self, node: cst.CSTNode) -> str | None:
         """Return the dotted path under which a name was imported; None when it is not an imported name."""
-        found = self.get_metadata(QualifiedNameProvider, node, None) or ()
+        scope = self.facts(ScopeProvider).get(node)
+        found = scope.get_qualified_names_for(node) if isinstance(scope, Scope) else ()
         for name in found:
             if name.source is QualifiedNameSource.IMPORT:
                 return str(name.name)
@@ -66,7 +83,7 @@ class Step(cst.CSTTransformer):
         """Return the path of a name that nothing but a star import of ours can have brought; None otherwise."""
         if not isinstance(node, cst.Name) or len(self._stars) != 1 or node.value in self._bound():
             return None
-        parent = self.get_metadata(ParentNodeProvider, node)
+        parent = self.parent(node)
         is_label = (isinstance(parent, cst.Attribute) and parent.attr is node) or (
             isinstance(parent, cst.Arg) and parent.keyword is node
         )
@@ -74,7 +91,7 @@ class Step(cst.CSTTransformer):
 
     def scopes(self) -> set[Scope]:
         """Return the scopes of the module."""
-        return {scope for scope in self.metadata[ScopeProvider].values() if isinstance(scope, Scope)}
+        return {scope for scope in self.facts(ScopeProvider).values() if isinstance(scope, Scope)}
 
     def _bound(self) -> set[str]:
         """Return every name that any scope of the module gives a meaning to."""
@@ -93,7 +110,8 @@ class Step(cst.CSTTransformer):
 
     def note(self, node: cst.CSTNode, what: str, why: str, section: str) -> None:
         """Tell a person about a place."""
-        line = self.get_metadata(PositionProvider, node).start.line
+        position = self.facts(PositionProvider)[node]
+        line = position.start.line if isinstance(position, CodeRange) else 1
         self.findings.append(Finding(line=line, what=what, why=why, section=section))
 
     def need(self, path: str) -> cst.Name:
