@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 FILES = sorted(path.relative_to(HERE / "corpus/v1").as_posix() for path in (HERE / "corpus/v1").rglob("*.py"))
 LATER = ("mysingle.clients", "mysingle.protos")
 IMPORT_ALL = """
-import importlib, json, sys, warnings
+import importlib, json, pathlib, sys, warnings
 warnings.simplefilter("error")
 failed = {}
 for name in json.loads(sys.argv[1]):
@@ -23,7 +23,7 @@ for name in json.loads(sys.argv[1]):
         importlib.import_module(name)
     except Exception as error:
         failed[name] = f"{type(error).__name__}: {error}"
-print(json.dumps(failed))
+pathlib.Path("failed.json").write_text(json.dumps(failed))  # standard output is the log of some modules
 """
 
 
@@ -42,9 +42,9 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Migration,
     for file in FILES:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes((HERE / "corpus/v1" / file).read_bytes())
-    begin = time.perf_counter()
+    begin = time.process_time()
     migration = plan(folder)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     migration.apply()
     return folder, migration, seconds
 
@@ -57,7 +57,7 @@ def import_failures(migrated: tuple[Path, Migration, float]) -> dict[str, str]:
         [sys.executable, "-c", IMPORT_ALL, names], cwd=migrated[0], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    failures: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    failures: dict[str, str] = json.loads((migrated[0] / "failed.json").read_text())
     return failures
 
 
@@ -78,11 +78,12 @@ def test_golden(file: str, migrated: tuple[Path, Migration, float]) -> None:
 def test_importable(file: str, import_failures: dict[str, str]) -> None:
     """Each migrated module is imported, with no warning of ours, as soon as the packages that it needs are there."""
     text = (HERE / "corpus/v2" / file).read_text(encoding="utf-8-sig")
-    missing = [package for package in LATER if f"{package}" in text and not is_here(package)]
-    if missing and "TYPE_CHECKING" not in text and module_name(file) in import_failures:
-        pytest.skip(f"{missing[0]} is not in this version")
+    absent = [package for package in LATER if f"from {package}" in text and not is_here(package)]
+    failure = import_failures.get(module_name(file))
+    if absent and failure == f"ModuleNotFoundError: No module named {absent[0]!r}":
+        pytest.skip(f"{absent[0]} is not in this version")
 
-    assert module_name(file) not in import_failures, import_failures[module_name(file)]
+    assert failure is None
 
 
 def test_nothing_fails(migrated: tuple[Path, Migration, float]) -> None:
@@ -117,6 +118,6 @@ def test_findings_point_at_their_lines(migrated: tuple[Path, Migration, float]) 
 def test_speed(migrated: tuple[Path, Migration, float], capsys: pytest.CaptureFixture[str]) -> None:
     """The figure is printed: files a second, where nearly all have something to change."""
     with capsys.disabled():
-        print(f"\nmigrate: {len(FILES) / migrated[2]:.0f} files/s, {len(migrated[1].changes)} of {len(FILES)} change")
+        print(f"\nmigrate: {len(FILES) / migrated[2]:.0f} files a second of processor time, {len(FILES)} files")
 
     assert len(migrated[1].changes) >= 50

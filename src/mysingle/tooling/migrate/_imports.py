@@ -25,6 +25,7 @@ from mysingle.tooling.migrate._statements import (
     same_name,
     split_path,
     with_commas,
+    with_comments_once,
 )
 from mysingle.tooling.migrate._step import ROOTS, Step, dotted, removed
 
@@ -89,6 +90,7 @@ class Imports(Step):
         """Rewrite the imports of one line; names that went to different modules get a line each."""
         parts = self._parts(original_node, updated_node)
         lost = lost_comments(original_node.body, parts)
+        parts = with_comments_once(parts)
         if lost:
             updated_node = updated_node.with_changes(leading_lines=[*updated_node.leading_lines, *lost])
         if not parts:

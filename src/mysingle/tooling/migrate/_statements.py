@@ -22,6 +22,7 @@ __all__ = [
     "same_name",
     "split_path",
     "with_commas",
+    "with_comments_once",
 ]
 
 
@@ -63,6 +64,26 @@ def listed_names(module: cst.Module) -> Iterator[str]:
             target = small.targets[0].target if isinstance(small, cst.Assign) else small.target
             if dotted(target) == "__all__" and isinstance(small.value, cst.List | cst.Tuple):
                 yield from (text for item in small.value.elements if (text := text_of(item.value)))
+
+
+class _Once(cst.CSTTransformer):
+    """Keeps the first of each comment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[cst.Comment] = set()
+
+    def leave_Comment(self, original_node: cst.Comment, updated_node: cst.Comment) -> cst.Comment | cst.RemovalSentinel:
+        is_first = original_node not in self._seen
+        self._seen.add(original_node)
+        return updated_node if is_first else cst.RemoveFromParent()
+
+
+def with_comments_once(parts: Sequence[cst.BaseSmallStatement]) -> list[cst.BaseSmallStatement]:
+    """Return the parts of what was one statement; a comment that two of them inherited stays in the first."""
+    once = _Once()
+    visited = [part.visit(once) for part in parts] if len(parts) > 1 else parts
+    return [part for part in visited if isinstance(part, cst.BaseSmallStatement)]
 
 
 def lost_comments(
