@@ -13,7 +13,7 @@ from mysingle.tooling.migrate._step import Step, dotted, removed, text_of
 __all__ = ["DATABASES", "Settings", "gone_setting"]
 
 _SWITCH = "USE_GRPC_FOR_"
-_READERS = ("environ.get", "getenv", "get_env")
+_READER = re.compile(r"(.*\.)?(environ\.get|get_?env)")
 
 _Branch: TypeAlias = cst.BaseStatement | cst.Else | cst.RemovalSentinel | cst.FlattenSentinel[cst.BaseStatement]
 
@@ -99,7 +99,7 @@ class Settings(Step):
             return updated_node
         if func == "getattr" and _is_settings(original_node.args[0].value) and texts[0].startswith(_SWITCH):
             return self._true
-        if func.endswith(_READERS):
+        if _READER.fullmatch(func):
             self._tell(original_node, texts[0])
         return updated_node
 
