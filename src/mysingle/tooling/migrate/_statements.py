@@ -73,7 +73,10 @@ class _Once(cst.CSTTransformer):
         super().__init__()
         self._seen: set[cst.Comment] = set()
 
-    def leave_Comment(self, original_node: cst.Comment, updated_node: cst.Comment) -> cst.Comment | cst.RemovalSentinel:
+    def leave_Comment(  # type: ignore[override]  # a comment may go, which LibCST allows and its types do not
+        self, original_node: cst.Comment, updated_node: cst.Comment
+    ) -> cst.Comment | cst.RemovalSentinel:
+        """Drop a comment that was there before."""
         is_first = original_node not in self._seen
         self._seen.add(original_node)
         return updated_node if is_first else cst.RemoveFromParent()
