@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from libcst.codemod import CodemodContext
 from libcst.codemod.visitors import AddImportsVisitor, ImportItem
 
+from mysingle._kernel.old_names import GONE, GONE_SETTINGS, RENAMED
 from mysingle.tooling.migrate._auth import Auth
 from mysingle.tooling.migrate._caches import Caches
 from mysingle.tooling.migrate._clients import Clients
@@ -18,11 +19,14 @@ from mysingle.tooling.migrate._imports import Imports
 from mysingle.tooling.migrate._logs import Logs
 from mysingle.tooling.migrate._middleware import Middleware
 from mysingle.tooling.migrate._project import Project
-from mysingle.tooling.migrate._settings import Settings
-from mysingle.tooling.migrate._step import Step
+from mysingle.tooling.migrate._settings import DATABASES, Settings
+from mysingle.tooling.migrate._step import ROOTS, Step
 from mysingle.tooling.migrate._strings import Strings
 
 __all__ = ["STEPS", "migrate_python"]
+
+_WORDS = (*ROOTS, "jwt", "Bearer", "REDIS_URL", *GONE_SETTINGS, *DATABASES, *RENAMED, *GONE)
+"""Without one of them no step has anything to do; looking for them costs next to nothing."""
 
 _STACK_BYTES = 512 * 1024 * 1024  # of address space; only what is used takes memory
 _MAX_DEPTH = 100_000
@@ -39,7 +43,7 @@ def migrate_python(text: str, project: Project, *, is_package: bool) -> tuple[st
         SyntaxError, libcst.ParserSyntaxError: the text is no Python.
         RecursionError, MemoryError: it is nested too deeply.
     """
-    if not any(kind.trigger.search(text) for kind in STEPS):
+    if not any(word in text for word in _WORDS) or not any(kind.trigger.search(text) for kind in STEPS):
         return text, sorted(_marks(text))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are about the service's own text
