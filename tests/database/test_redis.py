@@ -38,18 +38,18 @@ async def test_client_is_shared(manager: RedisClientManager) -> None:
 
 
 async def test_script(manager: RedisClientManager) -> None:
-    """The text of a program is sent once, then its hash; a server that has forgotten it gets it again."""
+    """The text of a program is sent once, then its hash; a server that has forgotten it gets it again. Bytes return."""
     redis, script = await get_redis_client(0), "return {KEYS[1], ARGV[1], ARGV[2]}"
     await redis.script_flush()
     await redis.config_resetstat()
     answers = [await manager.run_script(0, script, ["k"], ["text", number]) for number in range(5)]
     counted = await redis.info("commandstats")
 
-    assert answers == [["k", "text", str(number)] for number in range(5)]
+    assert answers == [[b"k", b"text", b"%d" % number] for number in range(5)]
     assert (counted["cmdstat_evalsha"]["calls"], counted["cmdstat_eval"]["calls"]) == (5, 1)
 
     await redis.script_flush()
-    assert await manager.run_script(0, script, ["k"], ["again", 5]) == ["k", "again", "5"]
+    assert await manager.run_script(0, script, ["k"], ["again", 5]) == [b"k", b"again", b"5"]
 
 
 async def test_replies_are_text(manager: RedisClientManager) -> None:
