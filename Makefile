@@ -1,6 +1,6 @@
 # Each target prepares its own .venv; nothing is needed beforehand but Python 3.11 to 3.13 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint bench clean
+.PHONY: help demo test unit lint bench docs clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -30,8 +30,12 @@ lint: $(VENV)/dev.stamp ## Check style, types and the import contract.
 bench: $(VENV)/dev.stamp ## Measure against the bare framework: a table, results as JSON, a chart.
 	@$(BIN)/python -m benchmarks
 
-clean: ## Remove the environment and the data of the embedded servers.
-	rm -rf $(VENV) .mysingle
+docs: $(VENV)/dev.stamp ## Build the documentation site into site/, and check every link of it.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The site is in site/index.html"
+
+clean: ## Remove the environment, the site and the data of the embedded servers.
+	rm -rf $(VENV) .mysingle site
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed, and none was found"; exit 2; }
@@ -39,8 +43,8 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "error: no venv; on Debian: apt install python3-venv"; exit 2; }
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing mysingle[common,dsl,embedded,testing], about a minute the first time"
-	@$(PIP) --editable '.[common,dsl,embedded,testing]'
+	@echo "Installing mysingle[common-grpc,dsl,embedded,testing], about a minute the first time"
+	@$(PIP) --editable '.[common-grpc,dsl,embedded,testing]' copier
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python

@@ -1,12 +1,15 @@
-"""`make demo`: two services behind a gateway on real servers, used by two people, attacked by a third."""
+"""`make demo`: services behind a gateway on real servers, used by two people, attacked by a third."""
 
 import sys
 import webbrowser
 
 from examples.demo.authors import write_strategies
+from examples.demo.calls import use_market_data
 from examples.demo.chapters import attack, sign_up, use_sessions, use_strategies
+from examples.demo.outages import kill_servers
 from examples.demo.terminal import bold, dim, green, red
 from examples.demo.tour import Tour
+from examples.demo.workshop import make_service
 from examples.demo.world import DATA, World, running_world
 
 from mysingle._kernel.extras import MissingExtraError
@@ -21,15 +24,21 @@ def walk(world: World) -> int:
     use_strategies(tour, world, alice, bob)
     tour.chapter("Alice writes strategies")
     write_strategies(tour, world, alice.headers)
+    tour.chapter("Services call each other over gRPC")
+    use_market_data(tour, world, alice)
     tour.chapter("A session is renewed, and ended")
     use_sessions(tour, world, alice)
     tour.chapter("Three attacks")
     attack(tour, world, bob, victim=alice.id)
+    tour.chapter("Servers go away while people work")
+    kill_servers(tour, world, sign_up(tour, world, "Carol"))
+    tour.chapter("A new service in one command")
+    make_service(tour)
     return tour.failures
 
 
 def main() -> int:
-    print(f"\n{bold('mysingle')}: two services behind a gateway, real servers, one command\n")
+    print(f"\n{bold('mysingle')}: services behind a gateway, real servers, one command\n")
     with running_world() as world:
         failures = walk(world)
         print()
@@ -44,7 +53,7 @@ def _leave_open(world: World) -> None:
     print(f"  Documentation  {bold(documentation)}")
     print(f"                 {bold(world.strategies.url + '/docs')}")
     print(f"  Gateway        {world.gateway.url}")
-    print(f"  Logs           {DATA / 'iam-service.log'}, {DATA / 'strategy-service.log'}")
+    print(f"  Logs           {DATA / '*-service*.log'}")
     print(dim("  Ctrl-C ends it all.\n"), flush=True)
     if sys.stdout.isatty():
         webbrowser.open(documentation)

@@ -20,7 +20,7 @@ class Mailbox:
         self._mails: list[tuple[str, Message]] = []
         self._controller = Controller(self, hostname="127.0.0.1", port=port)
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # its name
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # its name
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         self._mails += [(to, message_from_bytes(content, policy=default)) for to in envelope.rcpt_tos]
         return "250 OK"

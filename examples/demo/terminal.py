@@ -61,3 +61,7 @@ def finding(line: str, item: dict[str, Any]) -> None:
     print(f"         | {' ' * (item['column'] - 1)}{red('^' * max(width, 1))}")
     if item["hint"]:
         print(dim(f"         = {item['hint']}"))
+
+
+def fact(step: str, said: str, *, is_expected: bool) -> None:
+    print(f"  {step:<38} {dim(' ' * 28)} {green('yes') if is_expected else red('no')}  {said}", flush=True)

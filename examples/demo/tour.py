@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from examples.demo.caller import Answer, Caller
-from examples.demo.terminal import bold, dim, row
+from examples.demo.terminal import bold, dim, fact, row
 
 
 class Tour:
@@ -21,10 +21,10 @@ class Tour:
         caller: Caller,
         method: str,
         path: str,
-        *,
         headers: Mapping[str, str] | None = None,
         body: object = None,
         expect: int = 200,
+        *,
         code: str = "",
         note: Callable[[Answer], str] | None = None,
     ) -> Answer:
@@ -36,9 +36,14 @@ class Tour:
         row(step, f"{method} {_shortened(path)}", answer.status, expect, answer.seconds, said)
         return answer
 
+    def check(self, step: str, said: str, *, is_expected: bool) -> None:
+        """Show something that was found out by other means."""
+        self.failures += not is_expected
+        fact(step, said, is_expected=is_expected)
+
 
 def _shortened(path: str) -> str:
-    parts = ["{id}" if len(part) == 24 else part for part in path.split("/")]
+    parts = ["{id}" if len(part) == 24 else part for part in path.partition("?")[0].split("/")]
     return "/".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""What runs in the demo: the servers, two services, and the gateway in front of them."""
+"""What runs in the demo: the servers, four services, and the gateway in front of them."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from examples.demo.process import Service, free_port
 from examples.demo.terminal import progress
 
 from mysingle.core.config import settings
-from mysingle.embedded import EmbeddedEnvoy, EmbeddedStack
+from mysingle.embedded import EmbeddedEnvoy, EmbeddedMongo, EmbeddedRedis, EmbeddedStack
 from mysingle.tooling.gateway import gateway_config
 
 DATA = Path(".mysingle")
@@ -28,6 +28,12 @@ class World:
     gateway: EmbeddedEnvoy
     iam: Service
     strategies: Service
+    market_data: tuple[Service, Service]
+    """Two instances of one service."""
+    market_data_ports: tuple[int, int]
+    """Where they answer over gRPC."""
+    servers: tuple[EmbeddedRedis | EmbeddedMongo, ...]
+    """The servers that this demo has started itself."""
     mailbox: Mailbox
     gateway_key: bytes
     front: Caller
@@ -43,29 +49,41 @@ def running_world() -> Iterator[World]:
             stack = running.enter_context(EmbeddedStack(DATA, environ=os.environ))
             notes.append("SecantusDB, valkey-server" if stack.mongo and stack.redis else "as the environment says")
             _forget_attempts(stack)
+            servers = tuple(server for server in (stack.redis, stack.mongo) if server)
         with progress("mail server") as notes:
             mailbox = running.enter_context(Mailbox(free_port(2525)))
             notes.append(f"smtp://127.0.0.1:{mailbox.port}")
         key, port = secrets.token_urlsafe(48), free_port(8080)
         url = f"http://127.0.0.1:{port}"
-        with progress("iam-service, strategy-service") as notes:
+        rpc_ports = (free_port(50051), free_port(50052))
+        with progress("four services") as notes:
             common = {"ENVIRONMENT": "development", "IAM_ISSUER": url, "PUBLIC_BASE_URL": url, **stack.environment}
             iam = _service("iam_service", 8001, common | _mail(mailbox) | {"AUTH_SECRET_KEY": _kept_secret()})
+            patience = {
+                "MARKET_DATA_SERVICE_GRPC_HOST": ",".join(f"127.0.0.1:{number}" for number in rpc_ports),
+                "GRPC_DEFAULT_TIMEOUT_SECONDS": "1",
+                "MONGODB_SERVER_SELECTION_TIMEOUT_MS": "1000",
+                "MONGODB_TIMEOUT_MS": "1500",
+            }
             strategies = _service(
-                "strategy_service", 8000, common | {"GATEWAY_HMAC_KEYS": key, "AUTH_REVOCATION_CHECK": "redis"}
+                "strategy_service",
+                8000,
+                common | patience | {"GATEWAY_HMAC_KEYS": key, "AUTH_REVOCATION_CHECK": "redis"},
             )
-            for service in (iam, strategies):
+            market_data = (_market_data(1, rpc_ports[0], common), _market_data(2, rpc_ports[1], common))
+            services = (iam, strategies, *market_data)
+            for service in services:
                 running.enter_context(service)
-            for service in (iam, strategies):
+            for service in services:
                 service.wait_until_ready()
-            notes.append(f"{iam.url}, :{strategies.port}")
+            notes.append(", ".join(f":{service.port}" for service in services))
         with progress("Envoy, the gateway") as notes:
             config = gateway_config(_gateway_file(url, port, iam, strategies), "envoy")
             gateway = EmbeddedEnvoy(config, environ={"GATEWAY_HMAC_KEY": key}, port=port)
             running.enter_context(gateway)
             notes.append(gateway.url)
         front, back = running.enter_context(Caller(gateway.url)), running.enter_context(Caller(strategies.url))
-        yield World(gateway, iam, strategies, mailbox, key.encode(), front, back)
+        yield World(gateway, iam, strategies, market_data, rpc_ports, servers, mailbox, key.encode(), front, back)
 
 
 def _forget_attempts(stack: EmbeddedStack) -> None:
@@ -77,6 +95,12 @@ def _forget_attempts(stack: EmbeddedStack) -> None:
 
 def _service(name: str, port: int, environment: dict[str, str]) -> Service:
     return Service(name, environment, (DATA / f"{name.replace('_', '-')}.log").absolute(), port)
+
+
+def _market_data(number: int, rpc_port: int, environment: dict[str, str]) -> Service:
+    own = {"GRPC_SERVER_HOST": "127.0.0.1", "GRPC_SERVER_PORT": str(rpc_port), "DRAIN_DELAY_SECONDS": "1"}
+    log_file = (DATA / f"market-data-service-{number}.log").absolute()
+    return Service("market_data_service", environment | own, log_file, 8001 + number, "market_data.main:app")
 
 
 def _mail(mailbox: Mailbox) -> dict[str, str]:

@@ -30,7 +30,12 @@ class Module:
 
     @property
     def is_public(self) -> bool:
-        return not any(part.startswith("_") for part in self.name.split("."))
+        return not self.is_old_path and not any(part.startswith("_") for part in self.name.split("."))
+
+    @property
+    def is_old_path(self) -> bool:
+        """Whether it only forwards to where version 1's names are now."""
+        return "mysingle._kernel.old_names.forward" in self.imports
 
     @cached_property
     def tree(self) -> ast.Module:

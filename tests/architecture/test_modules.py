@@ -38,7 +38,8 @@ def test_import_is_free() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["auth", "cli", "core", "database", "dsl", "embedded", "testing", "testing.attacks"]
+    "package",
+    ["auth", "cli", "clients", "core", "database", "dsl", "embedded", "grpc", "testing", "testing.attacks"],
 )
 def test_facade_is_free(package: str) -> None:
     """Importing a façade loads no third-party module."""

@@ -1,16 +1,20 @@
 # ruff: noqa: RUF001  # look-alike letters are the point
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import httpx
 import pytest
+from fastapi import FastAPI, Request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mysingle._kernel.context import RequestContext, current_context, use_context
 from mysingle._kernel.identity import AuthenticatedUser
 from mysingle._kernel.settings import CommonSettings
-from mysingle.auth import AuthMiddleware
+from mysingle.auth import AuthMiddleware, get_current_user_optional
 from mysingle.auth._headers import collect, parse
+from mysingle.auth.signing import sign_identity
+from mysingle.core import ServiceType, create_service_config
+from mysingle.core.config import set_settings
 
 ID = "0123456789abcdef01234567"
 IDENTITY = [("X-User-Id", ID)]
@@ -192,8 +196,8 @@ async def test_refusal_document(values: Any, make_service: MakeService) -> None:
     assert answer.headers["www-authenticate"] == CHALLENGE
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.problem == {
-        "type": "about:blank",
-        "title": "Unauthorized",
+        "type": "https://docs.mysingle.dev/errors/AUTH_REQUIRED",
+        "title": "Authentication required",
         "status": 401,
         "detail": "Authentication is required.",
         "instance": "/a/b",
@@ -466,6 +470,66 @@ async def test_app_that_core_did_not_assemble(make_settings: Any) -> None:
     assert (unknown.status_code, unknown.json()["correlation_id"]) == (401, None)
     assert unknown.headers["www-authenticate"] == CHALLENGE
     assert double.json()["code"] == "GATEWAY_HEADER_MALFORMED"
+
+
+class Config(NamedTuple):
+    """How a service is described: with its configuration, or with single words."""
+
+    options: dict[str, Any]
+    name: str
+    status: int
+
+
+NOTES = create_service_config("notes-service", public_paths=["/open"])
+IAM = create_service_config("iam-service", ServiceType.IAM_SERVICE, public_paths=["/open"])
+DESCRIBED = [
+    pytest.param(Config({"service_config": NOTES}, "notes-service", 200), id="configuration"),
+    pytest.param(Config({"service_config": IAM}, "iam-service", 401), id="iam"),
+    pytest.param(
+        Config({"service_config": NOTES, "service_name": "other", "is_gateway_downstream": False}, "other", 401),
+        id="word-wins",
+    ),
+    pytest.param(Config({"service_name": "other", "public_paths": ["/open"]}, "other", 200), id="words"),
+]
+
+
+@pytest.mark.parametrize("is_explicit", [True, False], ids=["settings-given", "settings-of-the-process"])
+@pytest.mark.parametrize("config", DESCRIBED)
+async def test_added_by_hand(make_settings: Any, config: Config, is_explicit: bool) -> None:
+    """In an app of one's own the configuration gives name, type and public paths; a single word beside it wins."""
+    settings = make_settings(**NETWORK)
+    options = {"settings": settings} if is_explicit else {}
+    app = FastAPI()
+    app.add_middleware(AuthMiddleware, **config.options, **options)
+
+    @app.get("/{page}")
+    async def page(request: Request) -> str | None:
+        user = get_current_user_optional(request)
+        return user and user.id
+
+    if not is_explicit:
+        set_settings(settings)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+        known = await client.get("/mine", headers={"X-User-Id": ID})
+        unknown = await client.get("/mine")
+        opened = await client.get("/open")
+
+    assert known.status_code == config.status
+    assert (unknown.status_code, unknown.json()["domain"]) == (401, config.name)
+    assert (opened.status_code, opened.json()) == (200, None)
+
+
+async def test_name_of_the_configuration_is_signed(make_service: MakeService) -> None:
+    """A signature counts for the service that the configuration names, and for no other."""
+    alice = AuthenticatedUser(id=ID, auth_method="gateway")
+    answers = []
+    for name in ("notes-service", "other-service"):
+        options = {"service_config": create_service_config(name), "service_name": None}
+        service = make_service(options=options, **PRODUCTION, GATEWAY_HMAC_KEYS="k" * 40)
+        signed = sign_identity(alice, key=b"k" * 40, service_name="notes-service")
+        answers.append(await service.call(list(signed.items())))
+
+    assert [answer.code for answer in answers] == ["", "GATEWAY_PROOF_INVALID"]
 
 
 names = st.sampled_from(

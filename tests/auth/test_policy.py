@@ -353,6 +353,8 @@ UNSAFE: list[tuple[str, dict[str, Any], str]] = [
     ("A24", {"GATEWAY_CIDRS": "10.0.3.0/24", "FORWARDED_ALLOW_IPS": "*"}, "GATEWAY_CIDRS proves nothing"),
     ("A31 placeholder", {"GATEWAY_HMAC_KEYS": "change-this-" * 4}, "GATEWAY_HMAC_KEYS is a placeholder"),
     ("A31 short", {"GATEWAY_SHARED_SECRETS": "short"}, "GATEWAY_SHARED_SECRETS is shorter than 32 bytes"),
+    ("A31 short key", {"GATEWAY_HMAC_KEYS": "short"}, "GATEWAY_HMAC_KEYS is shorter than 32 bytes"),
+    ("A31 two short", {"GATEWAY_TRUST": "hmac", "GATEWAY_HMAC_KEYS": "short,tiny"}, "GATEWAY_HMAC_KEYS is shorter"),
     ("A31 HS256", {"GATEWAY_TRUST": "network", "AUTH_ALGORITHMS": "ES256,HS256"}, "AUTH_ALLOW_HS256=true"),
     ("A32", {}, "nothing proves"),
     ("none", {"GATEWAY_TRUST": "none"}, "GATEWAY_TRUST=none"),
@@ -374,6 +376,7 @@ async def test_unsafe_service(values: Any, problem: str, make_settings: MakeSett
         answer = await client.get("/orders", headers=headers)
 
     assert problem in str(caught.value)
+    assert len(caught.value.problems) == 1
     assert "change-this-change" not in str(caught.value)
     if settings.GATEWAY_TRUST != ("network",):
         assert (answer.status_code, answer.json()["code"]) == (401, "GATEWAY_PROOF_MISSING")

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mysingle._kernel.nonces import NonceMemory
 from mysingle._kernel.settings import CommonSettings
 from mysingle.auth import AuthMiddleware
 from mysingle.auth._headers import collect
-from mysingle.auth._nonces import NonceMemory
 from mysingle.auth._proof import AuthEvidence, CidrProof, HmacProof, canonical, sign
 
 NOW = 1_795_391_029

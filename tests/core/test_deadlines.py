@@ -39,7 +39,7 @@ def limited(make_app: Callable[..., FastAPI]) -> FastAPI:
 
 
 class Stuck:
-    """Sync work that goes on until it is let go."""
+    """Sync work that goes on ten times as long as the limit, or until it is let go."""
 
     def __init__(self) -> None:
         self.let_go = threading.Event()
@@ -51,7 +51,7 @@ class Stuck:
         with self._lock:
             self.running += 1
             self.most = max(self.most, self.running)
-        self.let_go.wait(20)
+        self.let_go.wait(2)
         with self._lock:
             self.running -= 1
 
@@ -156,3 +156,24 @@ async def test_streams_are_not_limited(
 
     async with live(limited) as client:
         assert (await client.get("/stream", headers=USER)).content == b"xxxx"
+
+
+async def test_deadline_ends_with_the_wait(
+    limited: FastAPI, live: Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
+) -> None:
+    """A handler has a deadline; a background task, which may go on after it, has none."""
+    from fastapi import BackgroundTasks
+
+    from mysingle.core.context import current_context
+
+    seen: list[float | None] = []
+
+    @limited.get("/later")
+    async def later(tasks: BackgroundTasks) -> None:
+        seen.append(current_context().deadline)
+        tasks.add_task(lambda: seen.append(current_context().deadline))
+
+    async with live(limited) as client:
+        await client.get("/later", headers=USER)
+
+    assert [deadline is None for deadline in seen] == [False, True]

@@ -190,7 +190,7 @@ async def test_typed_codec() -> None:
 @pytest.mark.parametrize("data", [b"", b"\x80\x04N.", b'{"a": 1}', b"MSM1\x01", b"MSJ9{}"])
 async def test_unreadable_is_miss(cache: BaseRedisCache[Any], logged: list[Any], data: bytes) -> None:
     """Bytes that do not decode are a miss that is counted and logged, and the loader's value replaces them."""
-    await (await get_redis_client(8)).set("strategy:a", data)
+    await (await get_redis_client(8)).set("strategy:a", data, ex=600)
     errors = counted("strategy", "error")
 
     assert await cache.get("a") is None

@@ -10,7 +10,7 @@ from mysingle._kernel.errors import AlreadyExistsError, ErrorCode, MySingleError
 from mysingle._kernel.lifecycle import Resource
 from mysingle._kernel.settings import SettingsError
 from mysingle.database import BaseDocument, BaseTimeDocument, MongoResource, init_mongo
-from mysingle.database.mongo import _address
+from mysingle.database._mongo_client import address_of
 from mysingle.embedded import EmbeddedMongo
 
 
@@ -131,7 +131,7 @@ async def test_wrong_url(configure: Any, url: str) -> None:
 )
 def test_address(url: str, address: str) -> None:
     """Messages name the servers and nothing else of a connection string."""
-    assert address == _address(url)
+    assert address == address_of(url)
 
 
 async def test_conflicting_index(mongo_server: EmbeddedMongo, configure: Any) -> None:
@@ -202,6 +202,6 @@ async def test_options(mongo_server: EmbeddedMongo, configure: Any) -> None:
     database = await init_mongo([], database_name="x", settings=settings)
     options = database.client.options
 
-    assert (options.pool_options.appname, options.pool_options.max_pool_size, options.timeout) == ("orders", 7, 5.0)
+    assert (options.pool_options.appname, options.pool_options.max_pool_size) == ("orders", 7)
     assert options.codec_options.tz_aware
     await database.client.close()

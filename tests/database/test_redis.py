@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from mysingle._kernel.allocation import RedisDB
-from mysingle._kernel.errors import ErrorCode, UnavailableError, translate
+from mysingle._kernel.errors import ErrorCode, ResourceExhaustedError, UnavailableError, translate
 from mysingle._kernel.lifecycle import Resource
 from mysingle._kernel.settings import RedisSettings, SettingsError
 from mysingle.database import (
@@ -37,6 +37,21 @@ async def test_client_is_shared(manager: RedisClientManager) -> None:
     assert await get_redis_client(3) is await get_redis_client(RedisDB.SESSION)
 
 
+async def test_script(manager: RedisClientManager) -> None:
+    """The text of a program is sent once, then its hash; a server that has forgotten it gets it again. Bytes return."""
+    redis, script = await get_redis_client(0), "return {KEYS[1], ARGV[1], ARGV[2]}"
+    await redis.script_flush()
+    await redis.config_resetstat()
+    answers = [await manager.run_script(0, script, ["k"], ["text", number]) for number in range(5)]
+    counted = await redis.info("commandstats")
+
+    assert answers == [[b"k", b"text", b"%d" % number] for number in range(5)]
+    assert (counted["cmdstat_evalsha"]["calls"], counted["cmdstat_eval"]["calls"]) == (5, 1)
+
+    await redis.script_flush()
+    assert await manager.run_script(0, script, ["k"], ["again", 5]) == [b"k", b"again", b"5"]
+
+
 async def test_replies_are_text(manager: RedisClientManager) -> None:
     """Replies are text; bytes that are none do not fail."""
     client = await get_redis_client(8)
@@ -54,11 +69,11 @@ async def test_number_refused(manager: RedisClientManager, wrong: Any) -> None:
         await get_redis_client(wrong)
 
 
-@pytest.mark.parametrize("mode", ["sentinel", "cluster"])
-def test_mode_refused(configure: Any, mode: str) -> None:
-    """A mode that is not there yet is refused with the name of the one that is."""
-    configure(REDIS_MODE=mode)
-    with pytest.raises(SettingsError, match="'standalone'"):
+@pytest.mark.parametrize("node", ["redis", "redis:", ":6379", "redis:x", "redis:65536"])
+def test_node_refused(configure: Any, node: str) -> None:
+    """A node that is no address is refused with an example."""
+    configure(REDIS_MODE="cluster", REDIS_NODES=(node,))
+    with pytest.raises(SettingsError, match="host:port"):
         get_redis_manager()
 
 
@@ -99,10 +114,16 @@ async def test_pool_is_bounded(redis_server: EmbeddedRedis, settings: RedisSetti
     await asyncio.gather(*(client.get("a") for _ in range(50)))
     held = [await client.connection_pool.get_connection() for _ in range(2)]
     started = time.monotonic()
-    with pytest.raises(UnavailableError):
-        await manager.run(0, lambda redis: redis.get("a"))
+    for _ in range(2):
+        with pytest.raises(ResourceExhaustedError, match="Too many calls") as caught:
+            await manager.run(0, lambda redis: redis.get("a"))
+    with pytest.raises(ResourceExhaustedError, match="Too many calls"):
+        await manager.exchange(0, [("GET", "a")])
 
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 2.5
+    assert caught.value.reason == "REDIS_POOL_EXHAUSTED"
+    assert "REDIS_MAX_CONNECTIONS" in caught.value.details["error"]
+    assert not manager.circuit.is_open
     for connection in held:
         await client.connection_pool.release(connection)
     await manager.close()

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mysingle._kernel.log_record import MAX_RECORD_BYTES, SEVERITIES
-from mysingle._kernel.logging import get_logger
+from mysingle._kernel.log_record import MAX_RECORD_BYTES, SEVERITIES, AccessTemplate
+from mysingle._kernel.logging import get_logger, log_access
 from mysingle.core import create_fastapi_app, create_service_config
 from mysingle.core.errors import UnavailableError
 
@@ -89,6 +89,9 @@ async def lines(environment: dict[str, str], log_lines: Callable[[], list[bytes]
                 await client.get(path, headers=ALICE | TRACE)
             await client.get("/items/1")
             await client.get("/open")
+        log_access(
+            AccessTemplate.of_call("pkg.v1.Service/Method", "UNAVAILABLE", "UNAVAILABLE", 1), None, 0.01, "ipv4:1"
+        )
     return log_lines()
 
 

@@ -21,6 +21,7 @@ from mysingle._kernel import propagation, settings
 from mysingle._kernel.allocation import POLICIES, RedisDB
 from mysingle._kernel.health import ServiceState
 from mysingle._kernel.problems import HTTP_STATUS
+from mysingle._kernel.rpc_metrics import RpcFamily, RpcMetrics
 from mysingle._kernel.settings.sources import is_secret
 from mysingle.auth import AuthReason
 from mysingle.auth.iam._errors import IamReason
@@ -45,6 +46,7 @@ GROUPS = {
     "Sign-in with other providers": settings.OAuthSettings,
     "Mail": settings.MailSettings,
     "Strategy language": settings.DslSettings,
+    "gRPC": settings.GrpcSettings,
 }
 
 
@@ -158,6 +160,11 @@ async def scrape(app: Any) -> dict[str, Metric]:
     return {metric.name: metric for metric in text_string_to_metric_families(text)}
 
 
+def family_of(metric: Any) -> tuple[str, frozenset[str]]:
+    """Return type and labels of a metric that was scraped."""
+    return metric.type, frozenset(label for sample in metric.samples for label in sample.labels) - {"le"}
+
+
 async def test_metrics(environment: dict[str, str], read_table: ReadTable) -> None:
     """The metrics of the reference are those of a real scrape: name, type, labels, buckets."""
     config = create_service_config("my-service", enable_audit_logging=True, critical_checks={"own": lambda: True})
@@ -169,10 +176,11 @@ async def test_metrics(environment: dict[str, str], read_table: ReadTable) -> No
         return int(await cache.get_or_set("metrics", lambda: 1))
 
     found = await scrape(app)
+    of_rpc = {plain(row["Name"]) for row in read_table("docs/reference/metrics.md", "Of gRPC")}
     families = {
-        name: (metric.type, frozenset(label for sample in metric.samples for label in sample.labels) - {"le"})
+        name: family_of(metric)
         for name, metric in found.items()
-        if not name.startswith(("process_", "python_"))
+        if not name.startswith(("process_", "python_")) and name not in of_rpc
     }
     page = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
     numbers = re.search(r"have the buckets (.*) seconds", page)
@@ -185,6 +193,22 @@ async def test_metrics(environment: dict[str, str], read_table: ReadTable) -> No
     }
     assert numbers is not None
     assert bounds - {None, "+Inf"} == set(re.findall(r"\d+\.\d+", numbers[1]))
+
+
+def test_rpc_metrics(read_table: ReadTable) -> None:
+    """The metrics of gRPC are those of the reference: name, type, labels."""
+    found = {}
+    for is_client in (False, True):
+        measured = RpcMetrics(is_client=is_client)
+        measured.duration("pkg.Service/Method", "OK", "x", *(("host", "1") if is_client else ()))
+        for family in vars(measured).values():
+            if isinstance(family, RpcFamily):
+                family.labels(*family.label_names).inc()
+        text = measured.render(is_openmetrics=False).decode()
+        found |= {metric.name: family_of(metric) for metric in text_string_to_metric_families(text)}
+    rows = read_table("docs/reference/metrics.md", "Of gRPC")
+
+    assert found == {plain(row["Name"]): (row["Type"], frozenset(plain(row["Labels"]).split())) for row in rows}
 
 
 def test_error_codes(read_table: ReadTable) -> None:
@@ -227,7 +251,8 @@ def _reasons_in_code() -> set[str]:
 
 def test_reasons(read_table: ReadTable) -> None:
     """Every reason that the package raises is in the reference, except those that no caller hears."""
-    internal = {"MONGODB_ERROR", "REDIS_ERROR"}  # both are INTERNAL: the caller hears that code only
+    # These are INTERNAL: the caller hears that code only.
+    internal = {"MONGODB_ERROR", "REDIS_ERROR", "TRANSACTIONS_MISSING", "USER_FILTER_MISSING"}
     listed = {
         plain(row["Reason"])
         for heading in ("Reasons", "Reasons of the user service", "At the start and on the command line")
@@ -312,6 +337,6 @@ def _events_in_code() -> set[str]:
 
 def test_events(read_table: ReadTable) -> None:
     """The events of the reference are those that the package logs."""
-    assert _events_in_code() | {"http.request"} == {
+    assert _events_in_code() | {"http.request", "rpc.call"} == {
         plain(row["Event"]) for row in read_table("docs/reference/log-record.md", "The service's own events")
     }

@@ -73,13 +73,17 @@ def test_mongodb_never_appears(
     assert "hunter2" not in service.said
 
 
-def test_unsafe_settings_end_the_process(start: Start) -> None:
-    """Under production rules unsafe settings end the process with 1 and one line, and never show a value."""
-    service = start(WORKER, ENVIRONMENT="production", REDIS_PASSWORD="changeme-now")
+@pytest.mark.parametrize("shared", [False, True], ids=["own-socket", "shared-socket"])
+def test_unsafe_settings_end_the_process(start: Start, listener: socket.socket, shared: bool) -> None:
+    """Unsafe settings end the process with 1 and one line, behind which it announces nothing; no value is shown."""
+    sharing = _sharing(listener) if shared else {}
+    service = start(WORKER, **sharing, ENVIRONMENT="production", REDIS_PASSWORD="changeme-now")
     code = service.wait()
 
-    reason = service.logged("service.start_failed")[0]["reason"]
+    (failure,) = service.logged("service.start_failed")
+    reason = failure["reason"]
     assert code == 1
+    assert "service.listening" not in service.said.partition("service.start_failed")[2]
     assert "REDIS_PASSWORD" in reason
     assert "GATEWAY_TRUST" in reason
     assert "Traceback" not in service.said

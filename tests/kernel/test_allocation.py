@@ -93,6 +93,7 @@ def test_helper_prefixes() -> None:
 
     assert helpers == {
         "authrl:": RedisDB.RATE_LIMIT,
+        "idem:": RedisDB.RATE_LIMIT,
         "revoked:": RedisDB.SESSION,
         "dsl:neg:": RedisDB.DSL,
         "dsl:lock:": RedisDB.DSL,

@@ -125,7 +125,17 @@ def test_safe_url(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://a/b", "http://10.0.0.1/", "https://u:p@a/b", "ftp://localhost/", "", "https:///b"]
+    "url",
+    [
+        "http://a/b",
+        "http://10.0.0.1/",
+        "https://u:p@a/b",
+        "ftp://localhost/",
+        "",
+        "https:///b",
+        "https://[a",
+        "https://a:99999/",
+    ],
 )
 def test_unsafe_url(url: str) -> None:
     """Anything else may have been changed on the way."""

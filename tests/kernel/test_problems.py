@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mysingle._kernel.errors import ErrorCode, FieldViolation, MySingleError
-from mysingle._kernel.problems import HTTP_STATUS, problem_messages, to_problem
+from mysingle._kernel.problems import HTTP_STATUS, Problem, problem_messages, problem_title, to_problem
 
 STATUSES = {
     "CANCELLED": 499,
@@ -51,8 +52,8 @@ def test_document() -> None:
     found = document(MySingleError("No such order.", code=ErrorCode.NOT_FOUND, reason="ORDER_UNKNOWN"))
 
     assert found == {
-        "type": "about:blank",
-        "title": "Not Found",
+        "type": "https://docs.mysingle.dev/errors/ORDER_UNKNOWN",
+        "title": "Order unknown",
         "status": 404,
         "detail": "No such order.",
         "instance": "/orders/1",
@@ -77,7 +78,7 @@ def test_internal_leaks_nothing(code: ErrorCode) -> None:
     error.__cause__ = RuntimeError(secret)
     found = document(error)
 
-    assert (found["status"], found["code"], found["title"]) == (502, code.value, "Bad Gateway")
+    assert (found["status"], found["code"], found["title"]) == (502, code.value, problem_title(code.value))
     assert "errors" not in found
     assert "hunter2" not in str(found)
     assert "DB_7" not in str(found)
@@ -88,13 +89,40 @@ def test_details_are_for_the_log() -> None:
     assert "hunter2" not in str(document(MySingleError("x", code=ErrorCode.ABORTED, details={"a": "hunter2"})))
 
 
-def test_message_defaults_to_title() -> None:
+TITLES = {
+    "TOKEN_EXPIRED": "Token expired",
+    "AUTH_REQUIRED": "Authentication required",
+    "CSRF_FAILED": "CSRF failed",
+    "OAUTH_INVALID_ID_TOKEN": "OAuth invalid ID token",
+    "NOT_FOUND": "Not found",
+    "HTTP_599": "HTTP 599",
+    "own-word": "Own-word",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("code", "title"), TITLES.items())
+def test_title(code: str, title: str) -> None:
+    """The title is the code in words."""
+    assert problem_title(code) == title
+
+
+@pytest.mark.parametrize("code", [*TITLES, "a/../b?c#d%20", "é\n\ud800"])
+def test_type(code: str) -> None:
+    """The type is the address of the code below one base, whatever the code holds."""
+    problem = Problem(status=400, code=code, detail="", headers={})
+    found = json.loads(problem.body(instance="/", correlation_id=None, domain="my-service"))["type"]
+
+    assert found.startswith("https://docs.mysingle.dev/errors/")
+    assert re.fullmatch(r"[A-Za-z0-9_.~%-]*", found.removeprefix("https://docs.mysingle.dev/errors/"))
+
+
+def test_message_defaults_to_the_status() -> None:
     """An error without a sentence says the name of its status."""
     found = document(MySingleError(code=ErrorCode.CANCELLED))
     unnamed = document(MySingleError(code=ErrorCode.ABORTED, status=599))
 
-    assert found["detail"] == found["title"] == "Client Closed Request"
-    assert unnamed["title"] == "Error"
+    assert (found["detail"], unnamed["detail"]) == ("Client Closed Request", "Error")
 
 
 @pytest.mark.parametrize(

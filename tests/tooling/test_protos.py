@@ -92,3 +92,67 @@ def test_no_generation_plan(workspace: Path) -> None:
     (workspace / "protos/buf.gen.yaml").unlink()
 
     assert "buf.gen.yaml" in proto(workspace, "generate").stderr
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_own_protos() -> None:
+    """The package's own protos have no findings, and its stubs are those of the protos."""
+    assert proto(ROOT, "validate").returncode == 0
+    assert proto(ROOT, "status").stdout == "the stubs are those of the protos\n"
+
+
+def test_own_methods() -> None:
+    """Every method says what trying it again may do, and reading ones have no side effects."""
+    lines = [line.split(maxsplit=1) for line in proto(ROOT, "info").stdout.splitlines()]
+    reading = {name for name, rest in lines if rest.endswith("no_side_effects")}
+
+    assert len({name.split("/")[0] for name, _ in lines}) == 9
+    assert all(name in reading for name, _ in lines if name.split("/")[1].startswith(("Get", "List", "StreamBars")))
+
+
+def test_begin(tmp_path: Path) -> None:
+    """A service's own folder is valid from the beginning, and its stubs import from any package path."""
+    assert proto(tmp_path, "init", "order-service", "--dry-run").returncode == 0
+    assert not (tmp_path / "protos").exists()
+    assert proto(tmp_path, "init", "order-service", "--out", "../app/deep/protos").returncode == 0
+    assert proto(tmp_path, "validate").returncode == 0
+    assert proto(tmp_path, "status").returncode == 1
+    assert proto(tmp_path, "generate").returncode == 0
+    assert proto(tmp_path, "status").returncode == 0
+
+    code = "from app.deep.protos.acme.order.v1 import order_pb2_grpc as o; print(o.OrderServiceStub.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "OrderServiceStub\n"
+
+
+def test_begin_twice(tmp_path: Path) -> None:
+    """What exists is left alone."""
+    proto(tmp_path, "init", "order-service")
+    written = tmp_path / "protos/acme/order/v1/order.proto"
+    written.write_text(GOOD)
+
+    assert "left alone" in proto(tmp_path, "init", "order-service").stdout
+    assert written.read_text() == GOOD
+
+
+def test_edited_stub(tmp_path: Path) -> None:
+    """A stub that somebody edited, and one that nobody generates, are named."""
+    proto(tmp_path, "init", "order-service")
+    proto(tmp_path, "generate")
+    folder = tmp_path / "app/protos/acme/order/v1"
+    (folder / "order_pb2.py").write_text("edited")
+    (folder / "old_pb2.py").write_text("old")
+    result = proto(tmp_path, "status")
+
+    assert result.returncode == 1
+    assert "order_pb2.py: differs" in result.stdout
+    assert "old_pb2.py: is not generated any more" in result.stdout
+
+
+def test_finding_has_its_place(workspace: Path) -> None:
+    """A finding names the file and the line."""
+    order(workspace).write_text(NAMELESS)
+
+    assert "order.proto:5:" in proto(workspace, "validate").stdout

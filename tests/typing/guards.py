@@ -18,6 +18,7 @@ from mysingle.auth import (
     require_roles,
     verified_only,
 )
+from mysingle.core import create_service_config
 from mysingle.core.config import get_settings
 
 PERMISSIONS = Permissions({"trader": ["orders:read", "orders:write"], "auditor": ["orders:read"]})
@@ -71,3 +72,6 @@ class Cookies:
 store: RevocationCheck = Store()
 backend: IdentityBackend = Cookies()
 AuthMiddleware(FastAPI(), settings=get_settings(), revocation=store, backend=backend)
+AuthMiddleware(FastAPI(), service_config=create_service_config("my-service"))
+AuthMiddleware(FastAPI(), create_service_config("my-service"), settings=get_settings())
+AuthMiddleware(FastAPI(), service_config="my-service")  # type: ignore[arg-type]  # a name is no configuration

@@ -27,6 +27,7 @@ class Strategy(BaseTimeDocWithUserId):
     class Settings:
         name = "strategies"
         indexes: ClassVar[list[str]] = ["user_id"]
+        require_owner = True
 
 
 class StrategyIn(BaseModel, extra="forbid"):

@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from mysingle.core.config import CommonSettings, set_settings
-from mysingle.database import get_redis_client
+from mysingle.database import every_user, get_redis_client
 from mysingle.embedded import EmbeddedStack
 
 ALICE, BOB = "a11ce0000000000000000001", "b0b000000000000000000002"
@@ -19,7 +19,8 @@ ALICE, BOB = "a11ce0000000000000000001", "b0b000000000000000000002"
 @pytest.fixture(scope="session")
 def stack() -> Iterator[EmbeddedStack]:
     with EmbeddedStack(None, environ={}) as servers:
-        set_settings(CommonSettings(_env_file=None, ENVIRONMENT="testing", **servers.environment))
+        values = {"ENVIRONMENT": "testing", "REDIS_TIMEOUT_SECONDS": 5, **servers.environment}  # a busy machine is slow
+        set_settings(CommonSettings(_env_file=None, **values))
         yield servers
 
 
@@ -30,7 +31,8 @@ async def client_of(stack: EmbeddedStack) -> AsyncIterator[Callable[[str], httpx
     from app.models import Strategy
 
     async with app.router.lifespan_context(app):
-        await Strategy.find_all().delete()
+        with every_user():
+            await Strategy.find_all().delete()
         for db in (4, 8):
             await (await get_redis_client(db=db)).flushdb()
 

@@ -4,7 +4,12 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
+from mysingle.clients import get_pool
+from mysingle.core.context import current_context
+from mysingle.core.errors import NotFoundError
 from mysingle.database import get_redis_client
+from mysingle.protos.market_data.v1 import market_data_pb2, market_data_pb2_grpc
+from mysingle.testing import grpc_pair
 
 SOURCE = """fast = param.int(20, min=2, max=100)
 slow = param.int(100, min=10, max=400)
@@ -49,14 +54,50 @@ async def test_list_pages(alice: AsyncClient, bob: AsyncClient) -> None:
 
 
 async def test_read_is_cached(alice: AsyncClient) -> None:
-    """Reading leaves the strategy in Redis database 8 under `strategy:{id}`, for ten minutes at most."""
+    """Reading leaves the strategy in Redis database 8 under `strategy:{user}:{id}`, for ten minutes at most."""
     created = await _create(alice)
     first = (await alice.get(f"/strategies/{created['id']}")).json()
     redis = await get_redis_client(db=8)
+    key = f"strategy:{created['user_id']}:{created['id']}"
 
     assert first == created
-    assert await redis.keys("*") == [f"strategy:{created['id']}"]
-    assert 0 < await redis.ttl(f"strategy:{created['id']}") <= 600
+    assert [name for name in await redis.keys("*") if name.startswith("strategy:")] == [key]
+    assert 0 < await redis.ttl(key) <= 600
+
+
+class Bars(market_data_pb2_grpc.MarketDataServiceServicer):
+    """Knows two bars of SPY, and who asked."""
+
+    def __init__(self) -> None:
+        self.callers: list[str | None] = []
+
+    async def GetBars(self, request: Any, context: Any) -> Any:
+        self.callers.append(current_context().user_id)
+        if request.symbol != "SPY":
+            raise NotFoundError("There is no such symbol", reason="SYMBOL_NOT_FOUND")
+        return market_data_pb2.GetBarsResponse(bars=[market_data_pb2.Bar(close=value) for value in (510.0, 512.3)])
+
+
+async def test_closes(alice: AsyncClient, bob: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices come from the market data service, asked in the name of the user; what it refuses, the caller hears."""
+    bars = Bars()
+    spy, none = await _create(alice), await _create(alice, symbol="NONE")
+    async with grpc_pair(
+        lambda server: market_data_pb2_grpc.add_MarketDataServiceServicer_to_server(bars, server)
+    ) as pair:
+        monkeypatch.setenv("MARKET_DATA_SERVICE_GRPC_HOST", pair.host)
+        answers = [
+            await client.get(f"/strategies/{item['id']}/closes")
+            for client, item in ((alice, spy), (alice, none), (bob, spy))
+        ]
+        await get_pool().close()
+
+    assert (answers[0].status_code, answers[0].json()) == (200, [510.0, 512.3])
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers[1:]] == [
+        (404, "SYMBOL_NOT_FOUND"),
+        (404, "NOT_FOUND"),
+    ]
+    assert bars.callers == [alice.headers["X-User-Id"]] * 2
 
 
 async def test_update_is_seen_at_once(alice: AsyncClient) -> None:
@@ -140,10 +181,12 @@ async def test_invalid_bodies(alice: AsyncClient, changes: dict[str, Any], field
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=zzz"])
-async def test_invalid_queries(alice: AsyncClient, query: str) -> None:
-    """A page size or cursor that is none is a 422 problem."""
-    assert (await alice.get(f"/strategies?{query}")).status_code == 422
+@pytest.mark.parametrize(
+    ("query", "status"), [("limit=0", 422), ("limit=101", 422), ("limit=x", 422), ("cursor=zzz", 400)]
+)
+async def test_invalid_queries(alice: AsyncClient, query: str, status: int) -> None:
+    """A page size that is none is a 422 problem, a cursor that this list did not give a 400."""
+    assert (await alice.get(f"/strategies?{query}")).status_code == status
 
 
 @pytest.mark.parametrize("strategy_id", ["x", "0" * 23, "0" * 25, "%00", "..%2f..", "💥"])

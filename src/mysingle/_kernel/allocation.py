@@ -92,7 +92,7 @@ POLICIES: Mapping[RedisDB, CachePolicy] = {
             "Kong/Gateway",
             ("ratelimit:", "quota:"),
             (60, 3600),
-            helper_ttls={"authrl:": 3600},
+            helper_ttls={"authrl:": 3600, "idem:": 86400},
         ),
         _row(RedisDB.SESSION, "Session Storage", "IAM", ("session:",), (86400, 86400), helper_ttls={"revoked:": 86400}),
         _row(

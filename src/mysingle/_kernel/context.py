@@ -61,6 +61,11 @@ def with_user(context: RequestContext, user: AuthenticatedUser | None) -> Reques
     return RequestContext(*context[:4], user, context.deadline)
 
 
+def without_deadline(context: RequestContext) -> RequestContext:
+    """Return the context of what may go on: a stream, or a background task."""
+    return RequestContext(*context[:5])
+
+
 _EMPTY = RequestContext()
 _current: ContextVar[RequestContext] = ContextVar("mysingle.context", default=_EMPTY)
 

@@ -8,7 +8,15 @@ from pydantic import SecretStr
 
 from mysingle._kernel.settings import CommonSettings
 
-__all__ = ["accepted_algorithms", "is_placeholder", "is_safe_url", "is_usable", "problems", "usable_secrets"]
+__all__ = [
+    "accepted_algorithms",
+    "is_placeholder",
+    "is_safe_url",
+    "is_usable",
+    "problems",
+    "secret_problems",
+    "usable_secrets",
+]
 
 _PLACEHOLDERS = ("change-this", "change-me", "changeme")
 _SHIPPED = frozenset({"test-gateway-key-0123456789abcdef"})
@@ -40,8 +48,12 @@ def usable_secrets(settings: CommonSettings, secrets: Iterable[SecretStr]) -> tu
 
 def is_safe_url(url: str) -> bool:
     """Tell whether keys may be fetched from there (https, or http on loopback): nobody on the way can change them."""
-    parts = urlsplit(url)
-    if parts.username is not None or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        is_port = parts.port != 0
+    except ValueError:
+        return False
+    if parts.username is not None or not parts.hostname or not is_port:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
 
@@ -67,12 +79,14 @@ def problems(settings: CommonSettings) -> tuple[str, ...]:
 
     The caller decides what to do with them: refuse to start under production rules, warn elsewhere.
     """
-    found = (
-        _secret_problem(name, secret)
-        for name in type(settings).model_fields
-        for secret in _secrets(getattr(settings, name))
-    )
+    found = (problem for name in type(settings).model_fields for problem in secret_problems(settings, name))
     return tuple(dict.fromkeys(problem for problem in (*found, _algorithm_problem(settings)) if problem))
+
+
+def secret_problems(settings: CommonSettings, name: str) -> tuple[str, ...]:
+    """Return what is unsafe about the secrets of one setting; nothing when it holds none."""
+    found = (_secret_problem(name, secret) for secret in _secrets(getattr(settings, name)))
+    return tuple(dict.fromkeys(problem for problem in found if problem))
 
 
 def _algorithm_problem(settings: CommonSettings) -> str | None:

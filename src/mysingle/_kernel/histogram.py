@@ -4,7 +4,10 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 
-__all__ = ["DurationHistogram", "DurationSeries"]
+__all__ = ["DURATION_BUCKETS", "DurationHistogram", "DurationSeries"]
+
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Seconds. Source: OpenTelemetry semantic conventions, HTTP and RPC metrics."""
 
 
 class DurationSeries:
@@ -62,6 +65,10 @@ class DurationHistogram:
             labels = ",".join(f'{name}="{_escape(value)}"' for name, value in pairs)
             series = self._series[values] = DurationSeries(self._name, labels, self._bounds)
         return series
+
+    def series(self) -> list[DurationSeries]:
+        """Return all series so far."""
+        return list(self._series.values())
 
     def render(self, with_exemplars: bool) -> bytes:
         """Return the family in the text format, with its line breaks."""

@@ -63,11 +63,15 @@ class ResourceStack:
 
 
 async def close_in_reverse(resources: Sequence[Resource], timeout_seconds: float = 3.0) -> list[Exception]:
-    """Close every resource, last one first, each within its time, and return what went wrong."""
+    """
+    Close every resource, last one first, each within its time, and return what went wrong.
+
+    A resource that finishes work for others may have a `close_timeout_seconds` of its own.
+    """
     errors: list[Exception] = []
     for resource in reversed(resources):
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(getattr(resource, "close_timeout_seconds", timeout_seconds)):
                 await resource.close()
         except asyncio.CancelledError as error:
             task = asyncio.current_task()

@@ -28,6 +28,8 @@ MAX_RECORD_BYTES = 16 * 1024
 _MAX_TEXT = 4 * 1024
 _MAX_SHORTENED = 1024
 ACCESS = "http.request"
+RPC_ACCESS = "rpc.call"
+_SERVER_FAULTS = frozenset({"UNKNOWN", "INTERNAL", "DATA_LOSS", "UNAVAILABLE", "UNIMPLEMENTED", "DEADLINE_EXCEEDED"})
 
 SEVERITIES: Mapping[str, tuple[str, int]] = {
     "debug": ("DEBUG", 5),
@@ -58,28 +60,38 @@ class AccessTemplate:
     A record made from it costs a third of one that is serialised as a whole, and there is one for every request.
     """
 
-    __slots__ = ("constants", "json", "level")
+    __slots__ = ("constants", "event", "json", "level")
 
     def __init__(self, method: str, route: str, status: int, error_type: str) -> None:
-        self.level = "error" if status >= 500 else "info"
-        self.constants: dict[str, Any] = {
-            "event_name": ACCESS,
-            "http.request.method": method,
-            "http.route": route,
-            "http.response.status_code": status,
-        }
+        constants = {"http.request.method": method, "http.route": route, "http.response.status_code": status}
+        self._render(ACCESS, "error" if status >= 500 else "info", constants, error_type)
+
+    def _render(self, event: str, level: str, constants: dict[str, Any], error_type: str) -> None:
+        self.event, self.level = event, level
+        self.constants = {"event_name": event, **constants}
         if error_type:
             self.constants["error.type"] = error_type
-        self.json = f'{_HEADS[self.level]},"body":"{ACCESS}",{_attributes(self.constants).decode().rstrip(",")}'
+        self.json = f'{_HEADS[level]},"body":"{event}",{_attributes(self.constants).decode().rstrip(",")}'
+
+    @classmethod
+    def of_call(cls, method: str, code: str, error_type: str, attempts: int) -> "AccessTemplate":
+        """Return the template of a gRPC call: `pkg.Service/Method`, the name of its status."""
+        template = cls.__new__(cls)
+        constants: dict[str, Any] = {"rpc.method": method, "rpc.status_code": code}
+        if attempts:
+            constants["grpc.previous_attempts"] = attempts
+        level = "error" if code in _SERVER_FAULTS else "info"
+        template._render(RPC_ACCESS, level, constants, error_type)  # noqa: SLF001  # of the same class
+        return template
 
 
 class Access(NamedTuple):
-    """One request that has ended. `path` is clean and short; `seconds` is its duration."""
+    """One request that has ended. `path` is clean and short, None for gRPC; `seconds` is its duration."""
 
     template: AccessTemplate
     at: float
     context: RequestContext
-    path: str
+    path: str | None
     seconds: float
     client: str | None
 
@@ -87,11 +99,11 @@ class Access(NamedTuple):
         """Return it as any other record."""
         attributes = {
             **self.template.constants,
-            "url.path": self.path,
+            **({} if self.path is None else {"url.path": self.path}),
             "duration_s": round(self.seconds, 6),
             "client.address": self.client or "",
         }
-        return LogRecord(self.at, self.template.level, ACCESS, self.context, attributes)
+        return LogRecord(self.at, self.template.level, self.template.event, self.context, attributes)
 
 
 def timestamp(at: float) -> str:
@@ -150,8 +162,9 @@ class JsonFormat:
     def access(self, access: Access) -> bytes:
         """Return the same line as for `access.record()`, joined as text."""
         template, at, context, path, seconds, client = access
+        where = "" if path is None else f'"url.path":{quote(path)},'
         return (
-            f'{{"timestamp":"{timestamp(at)}",{template.json}{_context(context)},"url.path":{quote(path)},'
+            f'{{"timestamp":"{timestamp(at)}",{template.json}{_context(context)},{where}'
             f'"duration_s":{seconds:.6f},"client.address":{quote(client or "")},{self._resource}}}\n'
         ).encode()
 

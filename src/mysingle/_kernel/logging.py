@@ -112,7 +112,7 @@ def flush_logs(timeout_seconds: float = 2.0) -> None:
         _sink.writer.flush(timeout_seconds)
 
 
-def log_access(template: AccessTemplate, path: str, seconds: float, client: str | None) -> None:
+def log_access(template: AccessTemplate, path: str | None, seconds: float, client: str | None) -> None:
     """
     Write the record of a request that has ended.
 

@@ -19,15 +19,13 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 
-from mysingle._kernel.histogram import DurationHistogram
+from mysingle._kernel.histogram import DURATION_BUCKETS, DurationHistogram
+from mysingle._kernel.rpc_metrics import RpcMetrics, client_metrics
 
 __all__ = ["DURATION_BUCKETS", "OTHER", "ProcessMetrics", "ServiceMetrics", "process_metrics"]
 
 OTHER = "_OTHER"
 """The label value for whatever is outside the bounded set: an unknown path, an unknown method."""
-
-DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-"""Seconds. Source: OpenTelemetry semantic conventions, HTTP metrics."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"})
 _HTTP_LABELS = ("http_request_method", "http_route", "http_response_status_code", "url_scheme", "error_type")
@@ -49,6 +47,13 @@ class ProcessMetrics:
             "mysingle_cache_load_seconds",
             "Time of the loader behind a cache miss.",
             ("cache",),
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self.database_seconds = Histogram(
+            "db_client_operation_duration_seconds",
+            "Duration of database commands.",
+            ("db_system_name", "db_operation_name", "db_collection_name", "error_type"),
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
@@ -125,6 +130,7 @@ class ServiceMetrics:
 
     def __init__(self, service_name: str, service_version: str) -> None:
         self.registry = registry = _new_registry()
+        self.rpc = RpcMetrics(is_client=False)
         self._http_duration = _duration_family(registry)
         self._http_active = Gauge(
             "http_server_active_requests",
@@ -196,9 +202,10 @@ class ServiceMetrics:
     def render(self, accept: str) -> tuple[bytes, str]:
         """Return the scrape and its content type: OpenMetrics when `accept` asks for it, Prometheus text otherwise."""
         encode, content_type = choose_encoder(accept)
-        own = b""
+        is_openmetrics = "openmetrics" in content_type
+        own = b"".join(family.render(is_openmetrics=is_openmetrics) for family in (self.rpc, client_metrics()))
         if isinstance(self._http_duration, DurationHistogram):
-            own = self._http_duration.render(with_exemplars="openmetrics" in content_type)
+            own += self._http_duration.render(with_exemplars=is_openmetrics)
         return own + encode(_Scrape(self._sources())), content_type
 
     def _sources(self) -> tuple[CollectorRegistry, ...]:

@@ -6,13 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from mysingle._kernel.errors import ErrorCode, FieldViolation, MySingleError
 
-__all__ = ["HTTP_STATUS", "MEDIA_TYPE", "Problem", "problem_messages", "to_problem"]
+__all__ = [
+    "HTTP_STATUS",
+    "MEDIA_TYPE",
+    "TYPE_BASE",
+    "Problem",
+    "problem_messages",
+    "problem_title",
+    "problem_type",
+    "to_problem",
+]
 
 MEDIA_TYPE = "application/problem+json"
+TYPE_BASE = "https://docs.mysingle.dev/errors/"
+"""Before the code, the `type` of a problem: a name for its kind (RFC 9457 §3.1.1), where people may read about it."""
+
 CLIENT_CLOSED_REQUEST = 499
+_SPELLINGS = {
+    "auth": "authentication",
+    **{word.lower(): word for word in ("API", "CSRF", "DSL", "HTTP", "IAM", "ID", "JSON", "MFA", "OAuth", "URL")},
+}
+"""Words of a code that a title spells in another way."""
+
 _MAX_INSTANCE = 1024
 
 HTTP_STATUS: Mapping[ErrorCode, int] = {
@@ -53,8 +72,8 @@ class Problem:
         """Return the JSON document for one request: its path, its correlation id, and the service that answers."""
         document: dict[str, object] = {
             **self.extensions,
-            "type": "about:blank",
-            "title": _title(self.status),
+            "type": problem_type(self.code),
+            "title": problem_title(self.code),
             "status": self.status,
             "detail": self.detail,
             "instance": instance[:_MAX_INSTANCE],
@@ -67,6 +86,17 @@ class Problem:
                 {"field": item.field, "message": item.message, "code": item.code} for item in self.violations
             ]
         return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def problem_type(code: str) -> str:
+    """Return the URL that names a kind of problem, such as `https://docs.mysingle.dev/errors/TOKEN_EXPIRED`."""
+    return TYPE_BASE + quote(code, safe="", errors="replace")
+
+
+def problem_title(code: str) -> str:
+    """Return a code in words, such as `Token expired`."""
+    text = " ".join(_SPELLINGS.get(word, word) for word in code.lower().split("_"))
+    return text[:1].upper() + text[1:]
 
 
 def problem_messages(
@@ -98,10 +128,10 @@ def to_problem(error: MySingleError) -> Problem:
 
 
 def _detail(error: MySingleError, status: int) -> str:
-    return error.message or _title(status)
+    return error.message or _phrase(status)
 
 
-def _title(status: int) -> str:
+def _phrase(status: int) -> str:
     if status == CLIENT_CLOSED_REQUEST:
         return "Client Closed Request"
     try:

@@ -11,11 +11,13 @@ __all__ = [
     "CORRELATION_HEADERS",
     "GATEWAY_HEADERS",
     "HEADER_CORRELATION_ID",
+    "HEADER_REQUEST_ID",
     "HEADER_USER_ID",
     "IDENTITY_HEADERS",
     "clean_id",
     "from_headers",
     "from_metadata",
+    "from_rpc",
     "new_id",
     "to_headers",
     "to_metadata",
@@ -66,8 +68,14 @@ CORRELATION_HEADERS = (
 METADATA_USER_ID = "user-id"
 METADATA_CORRELATION_ID = "correlation-id"
 METADATA_REQUEST_ID = "request-id"
+METADATA_AUTHORIZATION = "authorization"
+METADATA_SIGNED_USER = "x-user-context"
+METADATA_IDEMPOTENCY_KEY = "idempotency-key"
+METADATA_PREVIOUS_ATTEMPTS = "grpc-previous-rpc-attempts"
+METADATA_PUSHBACK = "grpc-retry-pushback-ms"
 
 _ID = re.compile(rb"[A-Za-z0-9._:#-]{1,128}")
+_ID_TEXT = re.compile(r"[A-Za-z0-9._:#-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _MAX_TRACESTATE = 512
 _LOW_62 = (1 << 62) - 1
@@ -117,6 +125,25 @@ def from_headers(headers: Mapping[bytes, bytes], deadline: float | None = None) 
     return RequestContext(
         correlation_id, request_id, raw.decode("ascii"), _clean_tracestate(get(_TRACESTATE_NAME)), deadline=deadline
     )
+
+
+def from_rpc(metadata: Mapping[str, str], deadline: float | None = None) -> RequestContext:
+    """Read the context of a gRPC call from its metadata, with a deadline of this process; never the user."""
+    get = metadata.get
+    correlation_id = _clean_text(get(METADATA_CORRELATION_ID)) or new_id()
+    request_id = _clean_text(get(METADATA_REQUEST_ID)) or correlation_id
+    traceparent = get(HEADER_TRACEPARENT)
+    if traceparent is None:
+        return RequestContext(correlation_id, request_id, None, None, None, deadline)
+    if _TRACEPARENT.fullmatch(traceparent.encode("utf-8", "replace")) is None:
+        return RequestContext(correlation_id, request_id, deadline=deadline)
+    state = get(HEADER_TRACESTATE)
+    clean_state = _clean_tracestate(state.encode("utf-8", "replace")) if state else None
+    return RequestContext(correlation_id, request_id, traceparent, clean_state, None, deadline)
+
+
+def _clean_text(text: str | None) -> str | None:
+    return text if text is not None and _ID_TEXT.fullmatch(text) else None
 
 
 def _clean_tracestate(raw: bytes | None) -> str | None:

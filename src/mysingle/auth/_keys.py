@@ -15,30 +15,20 @@ from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from mysingle._kernel.guard import is_safe_url, is_usable
+from mysingle._kernel.jwks import MAX_DOCUMENT_BYTES, NEW_NAMES, KeySetError, PublishedKey, published_keys
 from mysingle._kernel.logging import get_logger
-from mysingle.auth._json import read_object
+from mysingle._kernel.strict_json import read_object
 from mysingle.auth.errors import AuthUnavailableError
 
 __all__ = ["JwksClient", "KeyFile", "KeySet", "KeySetError", "KeySource", "VerificationKey", "load_keys"]
 
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
-_ALGORITHM_NAMES = {"EdDSA": "Ed25519"}
-"""Ours → joserfc's: RFC 9864 gives each curve a name of its own, and the old one verifies Ed448 too."""
-
-_MAX_KEYS = 64
-_MAX_KID = 128
 _RSA_BITS = range(2048, 8193)
 _RELOAD_SECONDS = 30.0
 _FRESH_SECONDS = 300.0
 _STALE_SECONDS = 86_400.0
 _COLD_RETRY_SECONDS = 1.0
-_MAX_DOCUMENT_BYTES = 256 * 1024
 
 log = get_logger("mysingle.auth")
-
-
-class KeySetError(ValueError):
-    """A set of keys that cannot be used; the message says why and shows no key."""
 
 
 class KeySource(Protocol):
@@ -62,7 +52,7 @@ class VerificationKey(NamedTuple):
 
     def verifies(self, message: bytes, signature: bytes) -> bool:
         """Tell whether this key has signed the message."""
-        algorithm = JWSRegistry.algorithms[_ALGORITHM_NAMES.get(self.algorithm, self.algorithm)]
+        algorithm = JWSRegistry.algorithms[NEW_NAMES.get(self.algorithm, self.algorithm)]
         return algorithm.verify(message, signature, self.key)
 
 
@@ -101,45 +91,19 @@ class KeySet:
         Raises:
             KeySetError: it holds a private key, a symmetric one although HS256 is not accepted, or nothing usable.
         """
-        listed = document.get("keys")
-        if not isinstance(listed, list) or len(listed) > _MAX_KEYS:
-            raise KeySetError(f"it needs a member 'keys', a list of at most {_MAX_KEYS}")
-        made = (_read(jwk, algorithms) for jwk in listed if isinstance(jwk, dict))
+        made = (_read(published) for published in published_keys(document, algorithms))
         keys = cls(key for key in made if key is not None)
         if not keys:
             raise KeySetError(f"it has no key for {', '.join(algorithms) or 'any accepted algorithm'}")
         return keys
 
 
-def _read(jwk: dict[str, object], algorithms: Collection[str]) -> VerificationKey | None:
-    if not _PRIVATE_MEMBERS.isdisjoint(jwk):
-        raise KeySetError("it holds a private key, which belongs to the IAM service alone")
-    if jwk.get("kty") == "oct" and "HS256" not in algorithms:
-        raise KeySetError("it holds a symmetric key, but HS256 is not accepted")
-    kid, algorithm = jwk.get("kid"), _algorithm(jwk)
-    if not isinstance(kid, str) or not 0 < len(kid) <= _MAX_KID or algorithm not in algorithms or not _verifies(jwk):
-        return None
+def _read(published: PublishedKey) -> VerificationKey | None:
     try:
-        key = _import(jwk)
+        key = _import(published.members)
     except (JoseError, ValueError, TypeError, KeyError):
         return None
-    return VerificationKey(kid, algorithm, key) if key is not None else None
-
-
-def _algorithm(jwk: Mapping[str, object]) -> str:
-    """Return the one algorithm of a key, by its type and curve; nothing when the key itself says otherwise."""
-    family = {("EC", "P-256"): "ES256", ("RSA", None): "RS256", ("OKP", "Ed25519"): "EdDSA", ("oct", None): "HS256"}
-    algorithm = family.get((str(jwk.get("kty")), _text_or_none(jwk.get("crv"))), "")
-    return algorithm if jwk.get("alg", algorithm) in (algorithm, _ALGORITHM_NAMES.get(algorithm)) else ""
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _verifies(jwk: Mapping[str, object]) -> bool:
-    operations = jwk.get("key_ops", ["verify"])
-    return jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+    return VerificationKey(published.kid, published.algorithm, key) if key is not None else None
 
 
 def _import(jwk: Mapping[str, object]) -> Key | None:
@@ -324,8 +288,8 @@ class JwksClient:
             body = b""
             async for piece in answer.aiter_raw():
                 body += piece
-                if len(body) > _MAX_DOCUMENT_BYTES:
-                    raise KeySetError(f"more than {_MAX_DOCUMENT_BYTES} bytes")
+                if len(body) > MAX_DOCUMENT_BYTES:
+                    raise KeySetError(f"more than {MAX_DOCUMENT_BYTES} bytes")
             return body
 
 

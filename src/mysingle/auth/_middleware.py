@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
 from mysingle._kernel import context
 from mysingle._kernel.asgi import App, Message, Receive, Scope, Send, header_map, route_path
@@ -9,7 +11,7 @@ from mysingle._kernel.errors import ErrorCode, MySingleError, translate
 from mysingle._kernel.identity import AuthenticatedUser
 from mysingle._kernel.logging import get_logger
 from mysingle._kernel.problems import problem_messages, to_problem
-from mysingle._kernel.settings import CommonSettings
+from mysingle._kernel.settings import CommonSettings, get_settings
 from mysingle.auth._backends import Identity, IdentityBackend, PendingToken, make_gateway_identity, no_caller
 from mysingle.auth._headers import AUTHORIZATION, IdentityHeaders, collect, without_identity
 from mysingle.auth._policy import make_policy
@@ -17,7 +19,7 @@ from mysingle.auth._proof import AuthEvidence
 from mysingle.auth._revocation import RevocationCheck, RevokedSessions
 from mysingle.auth.errors import AuthReason, AuthUnavailableError, forbidden, unauthenticated
 
-__all__ = ["AuthMiddleware"]
+__all__ = ["AuthMiddleware", "ServiceDescription"]
 
 _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1008, 1013
 _ANSWERS = frozenset(
@@ -34,18 +36,46 @@ _ANSWERS = frozenset(
 log = get_logger("mysingle.auth")
 
 
+class ServiceDescription(Protocol):
+    """What the middleware has to know of a service; a `ServiceConfig` says it all."""
+
+    @property
+    def service_name(self) -> str:
+        """The `domain` of the problem documents, and the name that the gateway signs."""
+
+    @property
+    def is_gateway_downstream(self) -> bool:
+        """Whether identity comes from the gateway; False for IAM, which never reads identity headers."""
+
+    @property
+    def public_paths(self) -> tuple[str, ...]:
+        """Exact paths, or `/segment/*`; there the caller is optional."""
+
+
+@dataclass(frozen=True, slots=True)
+class _AnyService:
+    """A service of which nothing is said."""
+
+    service_name: str = "service"
+    is_gateway_downstream: bool = True
+    public_paths: tuple[str, ...] = ()
+
+
 class AuthMiddleware:
     """
     Sets `request.state.user` to an `AuthenticatedUser`, or answers 401, 403, 400 or 503 with a problem document.
 
     `request.state.auth` says why the caller is believed, an `AuthEvidence`, and is None without a caller.
 
+    `create_fastapi_app` adds it by itself. To an app that you assemble yourself:
+    `app.add_middleware(AuthMiddleware, service_config=config)`.
+
     Args:
         app: the application inside.
-        settings: decides trust and bypass, once, here.
-        service_name: the `domain` of the problem documents, and the name that the gateway signs.
-        is_gateway_downstream: False for IAM, which never reads identity headers.
-        public_paths: exact paths, or `/segment/*`; there the caller is optional.
+        service_config: the name, type and public paths of the service.
+        settings: decides trust and bypass, once, here; those of the process when not given.
+        service_name, is_gateway_downstream: instead of what `service_config` says.
+        public_paths: beside those of `service_config` and of the settings.
         on_refused: called with the reason of every refusal, for a metric.
         backend: who is calling, for IAM; without one an IAM service knows nobody.
         revocation: where ended sessions are noted; asked when AUTH_REVOCATION_CHECK says so.
@@ -55,23 +85,28 @@ class AuthMiddleware:
     def __init__(
         self,
         app: App,
+        service_config: ServiceDescription | None = None,
         *,
-        settings: CommonSettings,
-        service_name: str = "service",
-        is_gateway_downstream: bool = True,
+        settings: CommonSettings | None = None,
+        service_name: str | None = None,
+        is_gateway_downstream: bool | None = None,
         public_paths: Iterable[str] = (),
         on_refused: Callable[[str], None] = lambda reason: None,
         backend: IdentityBackend | None = None,
         revocation: RevocationCheck | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        service = service_config or _AnyService()
+        settings = settings or get_settings()
+        is_downstream = service.is_gateway_downstream if is_gateway_downstream is None else is_gateway_downstream
+        paths = (*service.public_paths, *public_paths)
         self.app = app
-        self.policy = make_policy(settings, is_gateway_downstream=is_gateway_downstream, public_paths=public_paths)
+        self.policy = make_policy(settings, is_gateway_downstream=is_downstream, public_paths=paths)
         self.auth_bypass = self.policy.bypass_user is not None
-        self._gateway = make_gateway_identity(settings, self.policy, service_name, clock)
+        self._service_name = service_name or service.service_name
+        self._gateway = make_gateway_identity(settings, self.policy, self._service_name, clock)
         self._backend = backend
-        self._revoked = _revoked_sessions(settings, revocation) if is_gateway_downstream else None
-        self._service_name = service_name
+        self._revoked = _revoked_sessions(settings, revocation) if is_downstream else None
         self._on_refused = on_refused
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

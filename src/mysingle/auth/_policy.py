@@ -129,7 +129,8 @@ def _proof_problem(name: str, settings: CommonSettings) -> str | None:
         return "GATEWAY_CIDRS proves nothing while FORWARDED_ALLOW_IPS lets every client choose its address"
     if name in ("hmac", "secret"):
         secrets = settings.GATEWAY_HMAC_KEYS if name == "hmac" else settings.GATEWAY_SHARED_SECRETS
-        return None if guard.usable_secrets(settings, secrets) else f"{_MATERIAL[name]} has no value that can be used"
+        wrong = guard.secret_problems(settings, _MATERIAL[name])  # in the guard's words, so that it is said once
+        return None if guard.usable_secrets(settings, secrets) else wrong[0]
     return _token_problem(settings) if name == "jwt" else None
 
 

@@ -8,8 +8,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple, NoReturn, Protocol
 
 from mysingle._kernel.asgi import Scope
+from mysingle._kernel.nonces import NonceMemory
 from mysingle.auth._headers import IDENTITY_NAMES, NONCE, SIGNATURE, TIMESTAMP, IdentityHeaders
-from mysingle.auth._nonces import NonceMemory
 from mysingle.auth.errors import AuthReason, unauthenticated
 
 __all__ = ["AuthEvidence", "CidrProof", "ConstantProof", "HmacProof", "Proof", "SecretProof", "canonical", "sign"]

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from mysingle._kernel import guard
 from mysingle._kernel.settings import CommonSettings
+from mysingle._kernel.strict_json import read_object
 from mysingle.auth._claims import AccessClaims, ServiceClaims, claims_of_access, claims_of_service, invalid_token
-from mysingle.auth._json import read_object
 from mysingle.auth._keys import JwksClient, KeyFile, KeySource, VerificationKey
 from mysingle.auth.errors import AuthReason, AuthUnavailableError, unauthenticated
 

@@ -1,6 +1,7 @@
 """`mysingle gateway render` and `mysingle gateway lint`: the configuration of the gateway."""
 
 import argparse
+import asyncio
 import difflib
 import json
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mysingle.tooling.gateway import Finding
+    from mysingle.tooling.gateway import Finding, SigningKey
 
 __all__ = ["add_arguments", "execute"]
 
@@ -29,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     render.add_argument("--target", choices=_TARGETS, required=True, help="the gateway that is to be configured")
     render.add_argument("-o", "--output", type=Path, help="where to write; a name that ends in .json gets JSON")
     render.add_argument("--dry-run", action="store_true", help="show what would change in OUTPUT, and write nothing")
+    keys = render.add_mutually_exclusive_group()
+    keys.add_argument("--keys", type=Path, metavar="FILE", help="a JWKS file; its keys replace those of the list")
+    keys.add_argument("--fetch", metavar="URL", help="fetch the JWKS instead: https, or http on the loopback")
     lint = actions.add_parser("lint", help="find what makes a configuration of Kong unsafe")
     lint.add_argument("file", type=Path, help="a declarative file of Kong, YAML or JSON")
     lint.add_argument("--kong-conf", type=Path, help="the kong.conf beside it; comments in the file count otherwise")
@@ -44,7 +48,8 @@ def _render(arguments: argparse.Namespace) -> int:
     from mysingle.tooling.gateway import render
 
     output: Path | None = arguments.output
-    text = render(arguments.file, arguments.target, as_json=output is not None and output.suffix == ".json")
+    as_json = output is not None and output.suffix == ".json"
+    text = render(arguments.file, arguments.target, as_json=as_json, keys=_keys(arguments))
     if output is None:
         sys.stdout.write(text)
     elif arguments.dry_run:
@@ -52,6 +57,15 @@ def _render(arguments: argparse.Namespace) -> int:
     else:
         _write(output, text)
     return 0
+
+
+def _keys(arguments: argparse.Namespace) -> tuple["SigningKey", ...]:
+    """Return the keys that the command line names; none when the list of services names them itself."""
+    from mysingle.tooling.gateway import fetch_keys, read_keys
+
+    if arguments.fetch is not None:
+        return asyncio.run(fetch_keys(arguments.fetch))
+    return read_keys(arguments.keys) if arguments.keys is not None else ()
 
 
 def _write(output: Path, text: str) -> None:

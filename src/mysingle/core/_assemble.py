@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from mysingle import database
 from mysingle._kernel import propagation
 from mysingle._kernel.extras import require
 from mysingle._kernel.health import HealthRegistry
@@ -22,6 +23,7 @@ from mysingle.core._middleware.audit import AuditMiddleware
 from mysingle.core._middleware.context import ContextMiddleware
 from mysingle.core._middleware.errors import ErrorsMiddleware
 from mysingle.core._middleware.gate import GateMiddleware
+from mysingle.core._middleware.idempotency import IdempotencyMiddleware
 from mysingle.core._middleware.limits import LimitsMiddleware
 from mysingle.core._middleware.observe import ObserveMiddleware
 from mysingle.core._operations import (
@@ -163,10 +165,9 @@ def _auth(parts: _Parts) -> Middleware:
     documentation = () if parts.settings.is_production else DOCUMENTATION_PATHS
     return Middleware(
         AuthMiddleware,
+        service_config=parts.config,
         settings=parts.settings,
-        service_name=parts.config.service_name,
-        is_gateway_downstream=parts.config.is_gateway_downstream,
-        public_paths=(*documentation, *(parts.iam.public_paths if parts.iam else ()), *parts.config.public_paths),
+        public_paths=(*documentation, *(parts.iam.public_paths if parts.iam else ())),
         on_refused=partial(_count_refusal, parts.metrics),
         backend=parts.iam.backend if parts.iam else None,
         revocation=_revocation(parts),
@@ -182,6 +183,14 @@ def _count_refusal(metrics: ServiceMetrics, reason: str) -> None:
     metrics.auth_refused.labels(reason).inc()
 
 
+def _idempotency(parts: _Parts) -> Middleware | None:
+    if not parts.config.enable_idempotency:
+        return None
+    store = database.RedisIdempotencyStore()
+    name = parts.config.service_name
+    return Middleware(IdempotencyMiddleware, store=store, service_name=name, ask_handler=answer_of_handler)
+
+
 MIDDLEWARE: tuple[Callable[[_Parts], Middleware | None], ...] = (
     _operations,
     _cors,
@@ -193,5 +202,6 @@ MIDDLEWARE: tuple[Callable[[_Parts], Middleware | None], ...] = (
     _gate,
     _limits,
     _auth,
+    _idempotency,
 )
 """The stack, outermost first."""

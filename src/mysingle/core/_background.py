@@ -6,10 +6,9 @@ from typing import Any
 from mysingle._kernel.asgi import App, Message
 from mysingle._kernel.health import HealthRegistry, ServiceState
 from mysingle._kernel.logging import get_logger
+from mysingle._kernel.shutdown import CLOSE_SECONDS
 
 __all__ = ["BackgroundLifespan"]
-
-SHUTDOWN_SECONDS = 20.0
 
 log = get_logger("mysingle.core")
 
@@ -54,10 +53,10 @@ class BackgroundLifespan:
         if not self._started.is_set():
             self._task.cancel()
         # Waiting through a timeout would wait on for a task that ignores its cancellation.
-        _, pending = await asyncio.wait({self._task}, timeout=SHUTDOWN_SECONDS)
+        _, pending = await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
         if pending:
             self._task.cancel()
-            self._end_badly(f"the lifespan did not end within {SHUTDOWN_SECONDS:g} s")
+            self._end_badly(f"the lifespan did not end within {CLOSE_SECONDS:g} s")
 
     async def _live(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}

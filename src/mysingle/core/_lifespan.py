@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mysingle import database
 from mysingle._kernel import guard
+from mysingle._kernel.call_identity import name_service
 from mysingle._kernel.health import Check, HealthRegistry, ServiceState
+from mysingle._kernel.joining import DrainingResource
 from mysingle._kernel.lifecycle import Resource, ResourceStack, hold_shared_resources, shared_resources
 from mysingle._kernel.logging import flush_logs, get_logger, setup_logging
 from mysingle._kernel.metrics import ServiceMetrics, forget_process
@@ -76,6 +78,8 @@ class ServiceLifespan:
         self.audit_log = self._make_audit_log() if audits else None
         self._resources = tuple(self._choose_resources())
         self._checks: dict[str, Check] = {}
+        if isinstance(config.grpc_server, DrainingResource):
+            config.grpc_server.join(health, metrics)
         health.on_result(lambda name, passed: metrics.health_check_up.labels(name).set(passed))
 
     def _make_mongo(self, document_models: tuple[type[Any], ...]) -> "database.MongoResource":
@@ -98,6 +102,7 @@ class ServiceLifespan:
         """Live: everything before the yield is start-up, everything behind it the end."""
         set_up_logging(self._config, self._settings)
         self._guard()
+        name_service(self._config.service_name)
         self._health.enter(ServiceState.STARTING)
         self._warn_without_drain()
         app.observe_natively_if_configured()
@@ -122,7 +127,7 @@ class ServiceLifespan:
         findings = check_startup(self._settings, is_gateway_downstream=self._config.is_gateway_downstream)
         self._report(findings)
         lacking = self._iam.problems if self._iam else ()
-        problems = (*guard.problems(self._settings), *findings.problems, *lacking)
+        problems = tuple(dict.fromkeys((*guard.problems(self._settings), *findings.problems, *lacking)))
         if not problems:
             return
         if self._settings.is_relaxed:

@@ -18,21 +18,22 @@ from uvicorn.importer import ImportFromStringError, import_from_string
 from mysingle._kernel.asgi import App
 from mysingle._kernel.errors import InvalidArgumentError, UnavailableError
 from mysingle._kernel.health import HealthRegistry, ServiceState
+from mysingle._kernel.joining import DrainingResource
+from mysingle._kernel.lifecycle import Resource
 from mysingle._kernel.logging import flush_logs, get_logger
 from mysingle._kernel.settings import CommonSettings, get_settings
+from mysingle._kernel.shutdown import LEAVE_SECONDS
 from mysingle.core._background import BackgroundLifespan
 from mysingle.core._leave import leave_within
 from mysingle.core._lifespan import set_up_logging
 from mysingle.core._protocol import with_bounded_silence
 from mysingle.core.service import ServiceConfig
 
-__all__ = ["run"]
+__all__ = ["load_app", "run"]
 
-CLUSTER_DRAIN_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 75
 _MAX_HEAD_BYTES = 1 << 20  # far more than the headers may have, so that 431 can be answered
 _LAST_CONNECTIONS_SECONDS = 0.2
-LEAVE_SECONDS = 3.0
 
 log = get_logger("mysingle.core")
 
@@ -55,7 +56,7 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
         InvalidArgumentError: an app that cannot be imported, or that `create_fastapi_app` did not make.
         UnavailableError: an address that cannot be listened on.
     """
-    loaded = _load(app)
+    loaded = load_app(app)
     service, health = _parts_of(loaded)
     settings = get_settings()
     set_up_logging(service, settings)
@@ -77,6 +78,7 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
         _drain_delay(service, settings),
         settings.HTTP_BODY_TIMEOUT_SECONDS,
         shares_socket=fd is not None,
+        grpc_server=service.grpc_server,
     )
     listener = _listen(host, port) if fd is None else _inherit(fd)
     try:
@@ -89,7 +91,13 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
     return server.exit_code or int(server.has_ended_badly)
 
 
-def _load(app: Any) -> App:
+def load_app(app: Any) -> App:
+    """
+    Return the app that `"package.module:name"` names; an app is returned as it is.
+
+    Raises:
+        InvalidArgumentError: it cannot be imported.
+    """
     if not isinstance(app, str):
         return app  # type: ignore[no-any-return]  # checked by _parts_of
     sys.path.insert(0, "")
@@ -133,11 +141,8 @@ def _parts_of(app: App) -> tuple[ServiceConfig, HealthRegistry]:
 
 
 def _drain_delay(service: ServiceConfig, settings: CommonSettings) -> float:
-    for chosen in (service.drain_delay_seconds, settings.DRAIN_DELAY_SECONDS):
-        if chosen is not None:
-            return chosen
-    in_cluster = settings.KUBERNETES_SERVICE_HOST is not None or settings.is_production
-    return CLUSTER_DRAIN_SECONDS if in_cluster else 0.0
+    own = service.drain_delay_seconds
+    return settings.drain_delay_seconds if own is None else own
 
 
 class _DrainingServer(uvicorn.Server):
@@ -151,6 +156,7 @@ class _DrainingServer(uvicorn.Server):
         silence_seconds: float,
         *,
         shares_socket: bool,
+        grpc_server: Resource | None = None,
     ) -> None:
         super().__init__(config)
         self.exit_code = 0
@@ -159,6 +165,7 @@ class _DrainingServer(uvicorn.Server):
         health.has_drain = True
         self._drain_delay_seconds = drain_delay_seconds
         self._drain_ends: float | None = None
+        self._grpc_server = grpc_server
         self._loop: asyncio.AbstractEventLoop | None = None
         config.load()
         config.http_protocol_class = with_bounded_silence(config.http_protocol_class, silence_seconds)
@@ -209,13 +216,17 @@ class _DrainingServer(uvicorn.Server):
         """Stop accepting first: who connected a moment ago still gets an answer, and that closes the connection."""
         for server in self.servers:
             server.close()
+        if isinstance(self._grpc_server, DrainingResource):
+            self._grpc_server.begin_stop()  # beside the end of HTTP, not after it
         await asyncio.sleep(_LAST_CONNECTIONS_SECONDS)
         await super().shutdown(sockets)
         self.leaving = leave_within(LEAVE_SECONDS, self.exit_code)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, and say where."""
+        """Begin to listen, and say where; a start that has failed already is not announced."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
+        if self._life.should_exit:
+            return
         host, port = (sockets or [])[0].getsockname()[:2]
         log.info("service.listening", url=f"http://{host}:{port}")

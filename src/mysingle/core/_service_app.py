@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
-from mysingle._kernel.asgi import App, Receive, Scope, Send
+from mysingle._kernel.asgi import App, Receive, Scope, Send, route_path
 
 __all__ = ["ServiceApp"]
 
@@ -22,6 +22,8 @@ class ServiceApp(FastAPI):
     """
 
     operations: tuple[BaseRoute, ...] = ()
+    pages: tuple[Route, ...] = ()
+    """The documentation."""
     identity_header: str | None = None
     openapi_components: Mapping[str, Mapping[str, Any]] = {}
     _observes_natively = False
@@ -29,12 +31,19 @@ class ServiceApp(FastAPI):
     @property
     def routes(self) -> list[BaseRoute]:
         """
-        The operations, then the router's routes. To add a route, use the router.
+        The operations, the documentation, then the router's routes. To add a route, use the router.
 
-        Operations are answered before any routing, so they are not in the router's own list: a probe must not make
-        every request of the service compare six more patterns.
+        The first two are found by their exact path before any routing, so they are not in the router's own list:
+        every request of the service would compare ten more patterns.
         """
-        return [*self.operations, *self.router.routes]
+        return [*self.operations, *self.pages, *self.router.routes]
+
+    def setup(self) -> None:
+        """Make the documentation, and keep it apart from the router's routes."""
+        before = len(self.router.routes)
+        super().setup()
+        self.pages = tuple(route for route in self.router.routes[before:] if isinstance(route, Route))
+        del self.router.routes[before:]
 
     def openapi(self) -> dict[str, Any]:
         """Return the API document; with an identity header, so that the documentation page can call the routes."""
@@ -60,8 +69,13 @@ class ServiceApp(FastAPI):
         routed = AsyncExitStackMiddleware(self.router)
         conversing = ExceptionMiddleware(routed, handlers=handlers, debug=self.debug)
 
+        pages = {page.path: page for page in self.pages}
+
         def dispatch(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-            return (routed if scope["type"] == "http" else conversing)(scope, receive, send)
+            if scope["type"] != "http":
+                return conversing(scope, receive, send)
+            page = pages.get(route_path(scope))
+            return routed(scope, receive, send) if page is None else _show(page, scope, receive, send)
 
         app: App = dispatch
         for layer, arguments, options in reversed(self.user_middleware):
@@ -79,3 +93,8 @@ class ServiceApp(FastAPI):
         if self.middleware_stack is None:
             self.middleware_stack = self.build_middleware_stack()
         await self.middleware_stack(scope, receive, send)
+
+
+def _show(page: Route, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    scope.update(route=page, endpoint=page.endpoint, path_params={})
+    return page.handle(scope, receive, send)

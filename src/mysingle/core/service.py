@@ -65,6 +65,7 @@ class ServiceConfig:
     extra_checks: tuple[tuple[str, Check], ...]
     drain_delay_seconds: float | None
     resources: tuple[Resource, ...]
+    enable_idempotency: bool
 
     @property
     def is_gateway_downstream(self) -> bool:
@@ -105,6 +106,7 @@ def create_service_config(
     critical_checks: Iterable[str] | Mapping[str, Check] | None = None,
     drain_delay_seconds: float | None = None,
     resources: Iterable[Resource] = (),
+    enable_idempotency: bool = False,
 ) -> ServiceConfig:
     """
     Describe a service.
@@ -125,6 +127,7 @@ def create_service_config(
         critical_checks: names of health checks that decide `/ready`, or your own checks by name.
         drain_delay_seconds: how long a draining service goes on serving; `DRAIN_DELAY_SECONDS` when not given.
         resources: further things to open before and close after the service, in order.
+        enable_idempotency: a request that comes twice with one `Idempotency-Key` runs once; needs Redis.
 
     Raises:
         ServiceConfigError: a name, path or delay that cannot be used; a `ValueError`.
@@ -151,6 +154,7 @@ def create_service_config(
         extra_checks=tuple(checks.items()) if isinstance(checks, Mapping) else (),
         drain_delay_seconds=drain_delay_seconds,
         resources=tuple(resources),
+        enable_idempotency=enable_idempotency,
     )
 
 

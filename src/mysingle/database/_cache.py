@@ -1,43 +1,39 @@
 """`BaseRedisCache`: typed values under one prefix, in the right database, for a limited time."""
 
+import asyncio
 import inspect
-import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from enum import Enum
-from functools import cached_property
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
-
-from redis.asyncio import Redis
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, Unpack, cast
 
 from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.metrics import process_metrics
-from mysingle._kernel.settings import get_settings
+from mysingle.database._behaviour import Behaviour, CacheOptions
+from mysingle.database._cache_core import FAULT, MISS, NEGATIVE, CacheCore, Missing, to_bytes
 from mysingle.database._codec import Codec, CodecError, JsonCodec
+from mysingle.database._entry import NOTHING, TAGGED
 from mysingle.database._flight import SingleFlight
-from mysingle.database._policy import CacheRules, home_database
-from mysingle.database._redis import RedisClientManager, get_redis_manager, send
-from mysingle.database._redis_config import database_number
+from mysingle.database._local import ABSENT
+from mysingle.database._redis import RedisClientManager
+from mysingle.database._shared_flight import store_lock, turns
+from mysingle.database._store import KeyValueStore
 
 __all__ = ["BaseRedisCache"]
 
 T = TypeVar("T")
-R = TypeVar("R")
 Loader: TypeAlias = Callable[[], Awaitable[T] | T]
 
-_CLEAR_BATCH = 500
+
+class _Task(NamedTuple):
+    """What `get_or_set` was asked to do at a miss."""
+
+    key: str
+    loader: Loader[Any]
+    milliseconds: int
+    tags: tuple[bytes, ...]
 
 
-class _Absent(Enum):
-    MISS = "miss"
-    FAULT = "error"
-
-
-MISS: Final = _Absent.MISS
-FAULT: Final = _Absent.FAULT
-
-
-class BaseRedisCache(Generic[T]):
+class BaseRedisCache(CacheCore[T]):
     """
     A cache of values under `{key_prefix}:{key}` in one Redis database.
 
@@ -52,12 +48,13 @@ class BaseRedisCache(Generic[T]):
             decides, then this service's own database, then `REDIS_DB_STRATEGY`.
         codec: how values become bytes; JSON that keeps its types by default.
         on_error: "raise" hands faults to the caller as `MySingleError` instead.
-        ttl_jitter: by what share `get_or_set` shortens TTLs at random, so that values do not expire together.
         manager: the connections, the process's own by default.
+        store: where the bytes go, instead of Redis: a `MemoryStore`, for example.
+        options: `CacheOptions`, such as `stale_seconds=60`.
 
     Raises:
-        ValueError: an empty prefix, a TTL of none or not above zero, a database that does not exist or is reserved;
-            with `REDIS_POLICY=strict` also whatever the allocation does not allow.
+        ValueError: an empty prefix, a TTL of none or not above zero, a database that does not exist or is reserved,
+            an option out of its bounds; with `REDIS_POLICY=strict` also whatever the allocation does not allow.
     """
 
     def __init__(
@@ -68,22 +65,22 @@ class BaseRedisCache(Generic[T]):
         redis_db: int | None = None,
         codec: Codec[T] | None = None,
         on_error: Literal["miss", "raise"] = "miss",
-        ttl_jitter: float = 0.1,
         manager: RedisClientManager | None = None,
+        store: KeyValueStore | None = None,
+        **options: Unpack[CacheOptions],
     ) -> None:
-        settings = get_settings()
-        self._key_prefix = _valid_prefix(key_prefix)
-        self._default_ttl = _valid_ttl(default_ttl)
-        if redis_db is None:
-            redis_db = home_database(self._key_prefix, settings, settings.SERVICE_NAME)
-        self._redis_db = database_number(redis_db, settings)
-        self._rules = CacheRules(self._key_prefix, self._redis_db, settings)
-        self._rules.check(self._default_ttl)
-        self._codec: Codec[T] = codec or JsonCodec()
-        self._raises = on_error == "raise"
-        self._ttl_jitter = ttl_jitter
-        self._own_manager = manager
+        super().__init__(
+            key_prefix,
+            default_ttl,
+            redis_db,
+            codec or JsonCodec(),
+            Behaviour(**options),
+            raises=on_error == "raise",
+            manager=manager,
+            store=store,
+        )
         self._flights: SingleFlight[T] = SingleFlight()
+        self._refreshes: set[asyncio.Task[T]] = set()
 
     @property
     def key_prefix(self) -> str:
@@ -102,30 +99,47 @@ class BaseRedisCache(Generic[T]):
 
     async def get(self, key: str) -> T | None:
         """Return the value; None when there is none, or Redis is away."""
-        value = await self._read(key)
-        return None if isinstance(value, _Absent) else value
+        local = self._local()
+        if local is not None:  # the short way, because a copy in the process costs about a microsecond
+            kept = local.get(key)
+            if kept is not ABSENT:
+                self._count_local()
+                return kept
+        value = await self._look(key)
+        return None if isinstance(value, Missing) else value
 
-    async def set(self, key: str, value: T, ttl: int | None = None) -> bool:
+    async def set(self, key: str, value: T, ttl: int | None = None, *, tags: Iterable[str] = ()) -> bool:
         """
         Store a value for exactly `ttl` seconds; tell whether it is stored.
 
+        With `tags`, `invalidate_tag` of any of them makes it disappear.
+
         Raises:
-            CodecError: the codec does not store such a value.
+            CodecError: the codec does not store such a value, or it is too large.
             ValueError: a TTL that is not above zero.
         """
-        return await self._write(key, self._codec.encode(value), self._milliseconds(ttl))
+        milliseconds = self._milliseconds(ttl) + self._behaviour.stale_milliseconds
+        data, wanted = self._encode(value), _tag_bytes(tags)
+        versions = await self._attempt(lambda _: self._versions(wanted), fallback=None)
+        return versions is not None and await self._write(key, data, milliseconds, versions)
 
     async def delete(self, key: str) -> bool:
         """Delete a value; tell whether there was one."""
-        return bool(await self._command("UNLINK", self._name(key), fallback=0))
+        name, notice = self._name(key), self._changed([key])
+        return bool(await self._attempt(lambda store: store.delete([name], notice), fallback=0))
 
     async def exists(self, key: str) -> bool:
-        """Tell whether there is a value, without reading it."""
-        return bool(await self._command("EXISTS", self._name(key), fallback=0))
+        """Tell whether there is a value, as a rule without reading it."""
+        if self._behaviour.negative_ttl or self._behaviour.stale_seconds:
+            return not isinstance(await self._look(key), Missing)
+        name = self._name(key)
+        return await self._attempt(lambda store: store.exists(name), fallback=False)
 
     async def expire(self, key: str, ttl: int) -> bool:
         """Let a value expire in `ttl` seconds from now; tell whether there is one."""
-        return bool(await self._command("PEXPIRE", self._name(key), self._milliseconds(ttl), fallback=0))
+        name, notice = self._name(key), self._changed([key])
+        milliseconds = self._milliseconds(ttl) + self._behaviour.stale_milliseconds
+        return await self._attempt(lambda store: store.expire(name, milliseconds, notice), fallback=False)
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, T]:
         """Return the values that there are, by key; one command for all."""
@@ -133,118 +147,189 @@ class BaseRedisCache(Generic[T]):
         if not wanted:
             return {}
         names = [self._name(key) for key in wanted]
-        found: list[bytes | None] = await self._command("MGET", *names, raw=True, fallback=[])
-        values = {key: self._decode(data) for key, data in zip(wanted, found, strict=False)}
-        return {key: value for key, value in values.items() if not isinstance(value, _Absent)}
+        nothing: list[bytes | None] = []
+        found = await self._attempt(lambda store: self._fetch_many(store, names), fallback=nothing)
+        return self._decode_many(wanted, found)
 
     async def set_many(self, mapping: Mapping[str, T], ttl: int | None = None) -> bool:
         """Store values for exactly `ttl` seconds in one round trip; tell whether all are stored."""
-        milliseconds = self._milliseconds(ttl)
-        entries = [(self._name(key), self._codec.encode(value)) for key, value in mapping.items()]
+        milliseconds = self._milliseconds(ttl) + self._behaviour.stale_milliseconds
+        entries = [(self._name(key), self._encode(value)) for key, value in mapping.items()]
+        if not entries:
+            return True
+        notice = self._changed(mapping)
+        return await self._attempt(lambda store: store.set_many(entries, milliseconds, notice), fallback=False)
 
-        async def store(redis: Redis) -> bool:
-            async with redis.pipeline(transaction=False) as pipeline:
-                for name, data in entries:
-                    pipeline.set(name, data, px=milliseconds)
-                return all(await pipeline.execute())
-
-        return await self._attempt(store, fallback=False) if entries else True
-
-    async def get_or_set(self, key: str, loader: Loader[T], ttl: int | None = None) -> T:
+    async def get_or_set(self, key: str, loader: Loader[T], ttl: int | None = None, *, tags: Iterable[str] = ()) -> T:
         """
         Return the value, or what `loader` returns, and store that.
 
         Callers that miss the same key at the same time share one run of the loader, and its result: do not change
         it. The loader has the context of the first caller. Its errors reach all who wait and are not stored; None is
-        not stored either. A value that cannot be stored is logged and returned.
+        stored only with `negative_ttl`. A value that cannot be stored is logged and returned.
+        `tags` are read before the loader runs: an invalidation meanwhile makes its result disappear.
         """
-        lifetime = self._shortened(self._milliseconds(ttl))
-        value = await self._read(key)
-        if not isinstance(value, _Absent):
+        task = _Task(key, loader, self._milliseconds(ttl), _tag_bytes(tags))
+        if self._behaviour.needs_age:
+            return await self._get_or_set_aged(task)
+        value = await self._look(key)
+        if not isinstance(value, Missing):
             return value
+        if value is NEGATIVE:
+            return cast("T", None)
         if value is FAULT:
             return await self._flights.run(key, lambda: self._load(loader))
-        return await self._flights.run(key, lambda: self._load_and_store(key, loader, lifetime))
+        return await self._flights.run(key, lambda: self._load_alone(task))
+
+    async def invalidate_tag(self, tag: str) -> bool:
+        """Let every value with this tag disappear, in all processes; tell whether that is done."""
+        return await self._renew_tag(tag)
 
     async def clear_all(self) -> int:
         """Delete all keys of this prefix, in batches that do not block the server; return how many there were."""
-        pattern = _escape_glob(f"{self._key_prefix}:") + "*"
-
-        async def clear(redis: Redis) -> int:
-            cursor, cleared = 0, 0
-            while True:
-                cursor, names = await redis.scan(cursor, match=pattern, count=_CLEAR_BATCH)
-                cleared += await redis.unlink(*names) if names else 0
-                if not cursor:
-                    return cleared
-
-        return await self._attempt(clear, 0)
+        prefix, notice = to_bytes(f"{self._key_prefix}:"), self._changed(None)
+        return await self._attempt(lambda store: store.clear(prefix, notice), fallback=0)
 
     async def health_check(self) -> bool:
         """Tell whether Redis answers; never raises."""
         try:
-            await self._manager.ping(self._redis_db)
+            await self._store.ping()
         except MySingleError:
             return False
         return True
 
-    @property
-    def _manager(self) -> RedisClientManager:
-        return self._own_manager or get_redis_manager()
+    async def _look(self, key: str) -> T | Missing:
+        """Return the value that is fresh, from this process if it has it."""
+        local = self._local()
+        if local is None:
+            return await self._read_fresh(key)
+        value = local.get(key)
+        if value is not ABSENT:
+            self._counters["local"].inc()
+            return value
+        changes = local.changes
+        found = await self._read_fresh(key)
+        if not isinstance(found, Missing):
+            local.put(key, found, changes)
+        return found
 
-    @cached_property
-    def _counters(self) -> dict[str, Any]:
-        requests = process_metrics().cache_requests
-        return {result: requests.labels(self._key_prefix, result) for result in ("hit", "miss", "error")}
+    async def _read_fresh(self, key: str) -> T | Missing:
+        if not self._behaviour.stale_seconds:
+            return await self._read(key)
+        value, left = await self._read_aged(key)
+        return value if isinstance(value, Missing) or left > 0 else MISS
 
-    async def _command(self, *arguments: bytes | str | int, fallback: object, raw: bool = False) -> Any:
-        return await self._attempt(lambda redis: send(redis, *arguments, raw=raw), fallback)
+    async def _fetch_many(self, store: KeyValueStore, names: list[bytes]) -> list[bytes | None]:
+        if self._behaviour.stale_seconds:
+            aged, stale = await store.get_many_aged(names), self._behaviour.stale_milliseconds
+            found = [data if left > stale or data == NOTHING else None for data, left in aged]
+        else:
+            found = await store.get_many(names)
+        has_tags = any(data is not None and data.startswith(TAGGED) for data in found)
+        return await self._untagged(found) if has_tags else found
 
-    async def _attempt(self, command: Callable[[Redis], Awaitable[R]], fallback: R) -> R:
-        """Run a command; on a fault return `fallback`, or raise if the cache was made so."""
-        try:
-            return await self._manager.run(self._redis_db, command)
-        except MySingleError:
-            self._counters["error"].inc()
-            if self._raises:
-                raise
-            return fallback
-
-    async def _fetch(self, key: str) -> bytes | _Absent | None:
-        data: bytes | _Absent | None = await self._command("GET", self._name(key), raw=True, fallback=FAULT)
-        return data
-
-    async def _read(self, key: str) -> T | _Absent:
-        data = await self._fetch(key)
-        return data if isinstance(data, _Absent) else self._decode(data)
-
-    def _decode(self, data: bytes | None) -> T | _Absent:
-        if data is None:
-            self._counters["miss"].inc()
-            return MISS
-        try:
-            value = self._codec.decode(data)
-        except CodecError as error:
-            self._counters["error"].inc()
-            if self._raises:
-                raise
-            self._manager.report("cache.unreadable", cache=self._key_prefix, error=error.message)
-            return MISS
-        self._counters["hit"].inc()
+    async def _get_or_set_aged(self, task: _Task) -> T:
+        """Do the same with an eye on age: load early in the background, and fall back on what has expired."""
+        local = self._local()
+        kept = ABSENT if local is None else local.get(task.key)
+        if kept is not ABSENT:
+            self._counters["local"].inc()
+            return kept
+        changes = local.changes if local is not None else 0
+        value, left = await self._read_aged(task.key)
+        if value is NEGATIVE:
+            return cast("T", None)
+        if value is FAULT:
+            return await self._flights.run(task.key, lambda: self._load(task.loader))
+        if isinstance(value, Missing) or left <= 0:
+            return await self._load_or_fall_back(task, value)
+        if local is not None:
+            local.put(task.key, value, changes)
+        if left < task.milliseconds * self._behaviour.early_refresh:
+            self._refresh(task)
         return value
 
-    async def _write(self, key: str, data: bytes, milliseconds: int) -> bool:
-        return bool(await self._command("SET", self._name(key), data, "PX", milliseconds, fallback=False))
+    async def _load_or_fall_back(self, task: _Task, stale: T | Missing) -> T:
+        try:
+            return await self._flights.run(task.key, lambda: self._load_alone(task))
+        except Exception as error:
+            if isinstance(stale, Missing):
+                raise
+            self._counters["stale"].inc()
+            self._manager.report("cache.stale", cache=self._key_prefix, error=type(error).__name__)
+            return stale
 
-    async def _load_and_store(self, key: str, loader: Loader[T], milliseconds: int) -> T:
+    def _refresh(self, task: _Task) -> None:
+        """Load in the background, once; whoever fails leaves the value as it is."""
+        flight = asyncio.ensure_future(self._flights.run(("early", task.key), lambda: self._load_early(task)))
+        self._refreshes.add(flight)
+        flight.add_done_callback(self._end_refresh)
+
+    def _end_refresh(self, flight: "asyncio.Task[T]") -> None:
+        self._refreshes.discard(flight)
+        error = None if flight.cancelled() else flight.exception()
+        if error is not None:
+            self._manager.report("cache.refresh_failed", cache=self._key_prefix, error=type(error).__name__)
+
+    async def _load_early(self, task: _Task) -> T:
+        seconds = self._behaviour.lock_seconds
+        if not seconds:
+            return await self._load_and_store(task)
+        async with store_lock(self._store, self._lock_name(task.key), seconds) as is_held:
+            return await self._load_and_store(task) if is_held else cast("T", None)
+
+    async def _load_alone(self, task: _Task) -> T:
+        """Load unless somebody has done so meanwhile: in this process, or with a lock in any."""
+        if not self._behaviour.lock_seconds:
+            return await self._recheck_and_load(task)
+        async for _ in turns(self._behaviour.lock_seconds):
+            try:
+                async with store_lock(self._store, self._lock_name(task.key), self._behaviour.lock_seconds) as is_held:
+                    if is_held:
+                        return await self._recheck_and_load(task)
+            except MySingleError:
+                if self._raises:
+                    raise
+                return await self._load(task.loader)
+            found = await self._read_quietly(task.key)
+            if found is not MISS:
+                return cast("T", None if isinstance(found, Missing) else found)
+        return await self._load_and_store(task)
+
+    async def _recheck_and_load(self, task: _Task) -> T:
         # Another flight may have landed between this caller's look and its start.
-        data = await self._fetch(key)
-        stored = self._decode(data) if isinstance(data, bytes) else MISS
-        if not isinstance(stored, _Absent):
-            return stored
-        value = await self._load(loader)
-        if value is not None and data is not FAULT:
-            await self._store(key, value, milliseconds)
+        found = await self._read_quietly(task.key)
+        if found is FAULT:
+            return await self._load(task.loader)
+        if found is not MISS:
+            return cast("T", None if isinstance(found, Missing) else found)
+        return await self._load_and_store(task)
+
+    async def _read_quietly(self, key: str) -> T | Missing:
+        """Look again without counting a second miss."""
+        try:
+            data, milliseconds = await self._store.get_aged(self._name(key))
+            if data is not None and data.startswith(TAGGED):
+                data = (await self._untagged([data]))[0]
+        except MySingleError:
+            return self._fault()
+        is_negative = data == NOTHING
+        if data is None or (not is_negative and milliseconds <= self._behaviour.stale_milliseconds):
+            return MISS
+        try:
+            return NEGATIVE if is_negative else self._codec.decode(data)
+        except CodecError:
+            return MISS
+
+    async def _load_and_store(self, task: _Task) -> T:
+        versions = await self._attempt(lambda _: self._versions(task.tags), fallback=None)
+        value = await self._load(task.loader)
+        if versions is None:
+            return value
+        if value is not None:
+            await self._store_loaded(task, value, versions)
+        elif self._behaviour.negative_ttl:
+            await self._write(task.key, NOTHING, max(1, round(self._behaviour.negative_ttl * 1000)))
         return value
 
     async def _load(self, loader: Loader[T]) -> T:
@@ -252,45 +337,23 @@ class BaseRedisCache(Generic[T]):
             value = loader()
             return cast("T", await value if inspect.isawaitable(value) else value)
 
-    async def _store(self, key: str, value: T, milliseconds: int) -> None:
+    async def _store_loaded(self, task: _Task, value: T, versions: dict[bytes, bytes]) -> None:
+        share = random.random() * self._behaviour.ttl_jitter  # noqa: S311  # spreads expiry, decides nothing
+        milliseconds = max(1, round(task.milliseconds * (1 - share))) + self._behaviour.stale_milliseconds
         try:
-            data = self._codec.encode(value)
+            data = self._encode(value)
         except CodecError as error:
             if self._raises:
                 raise
             self._manager.report("cache.unstorable", cache=self._key_prefix, error=error.message)
         else:
-            await self._write(key, data, milliseconds)
+            await self._write(task.key, data, milliseconds, versions)
 
-    def _name(self, key: str) -> bytes:
-        if not key:
-            raise ValueError(f"Cache {self._key_prefix!r}: a key must not be empty")
-        # Text from outside may hold lone surrogates; they are no reason to fail.
-        return f"{self._key_prefix}:{key}".encode("utf-8", "surrogatepass")
-
-    def _milliseconds(self, ttl: int | None) -> int:
-        if ttl is None:
-            return math.ceil(self._default_ttl * 1000)
-        self._rules.check(_valid_ttl(ttl))
-        return math.ceil(ttl * 1000)
-
-    def _shortened(self, milliseconds: int) -> int:
-        share = random.random() * self._ttl_jitter  # noqa: S311  # spreads expiry, decides nothing
-        return max(1, round(milliseconds * (1 - share)))
+    def _lock_name(self, key: str) -> bytes:
+        return to_bytes(f"{self._key_prefix}:lock:{key}")
 
 
-def _valid_prefix(prefix: object) -> str:
-    stripped = prefix.rstrip(":") if isinstance(prefix, str) else ""
-    if not stripped or any(character.isspace() for character in stripped):
-        raise ValueError(f"A cache needs a key_prefix without spaces, such as 'strategy', not {prefix!r}")
-    return stripped
-
-
-def _valid_ttl(ttl: Any) -> int:  # Any: callers without a type checker pass None and text
-    if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl < math.inf:
-        raise ValueError(f"A TTL is a number of seconds above zero, not {ttl!r}: no key lives for ever")
-    return cast("int", ttl)
-
-
-def _escape_glob(text: str) -> str:
-    return "".join(f"\\{character}" if character in "\\*?[]^" else character for character in text)
+def _tag_bytes(tags: Iterable[str]) -> tuple[bytes, ...]:
+    if isinstance(tags, str):
+        raise ValueError(f"tags are a list of texts, for example [{tags!r}]")
+    return tuple(sorted({to_bytes(tag) for tag in tags}))

@@ -1,64 +1,44 @@
 """The connections to Redis: a bounded pool for each database and event loop, and one place that translates faults."""
 
 import asyncio
+import hashlib
 import os
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Self, TypeVar
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from functools import partial
+from typing import Any, Self, TypeVar, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis, SSLConnection
-from redis.asyncio.connection import AbstractConnection, Connection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.client import NEVER_DECODE
-from redis.exceptions import RedisError, ResponseError
-from redis.maint_notifications import MaintNotificationsConfig
+from redis.exceptions import MaxConnectionsError, NoScriptError, RedisClusterException, RedisError, ResponseError
 
 from mysingle._kernel.allocation import RedisDB
-from mysingle._kernel.errors import ErrorCode, MySingleError, UnavailableError, add_translator
+from mysingle._kernel.context import current_context
+from mysingle._kernel.errors import ErrorCode, MySingleError, ResourceExhaustedError, UnavailableError, add_translator
 from mysingle._kernel.lifecycle import share
 from mysingle._kernel.logging import get_logger
 from mysingle._kernel.settings import get_settings
 from mysingle.database._circuit import Circuit, Throttle
+from mysingle.database._guard import GuardedCluster
+from mysingle.database._invalidation import InvalidationBus
+from mysingle.database._policy import KeyRules
+from mysingle.database._pool import Command, Pool, PoolExhaustedError
 from mysingle.database._redis_config import RedisConfig, database_number
+from mysingle.database._topology import Client, make_client, make_listener
 
 __all__ = [
     "RedisClientManager",
     "get_redis_client",
     "get_redis_manager",
     "reset_redis_manager",
-    "send",
 ]
 
 T = TypeVar("T")
 
-_FAULTS = (RedisError, OSError)
+_FAULTS = (RedisError, RedisClusterException, OSError)
+_CROWDED = (PoolExhaustedError, MaxConnectionsError)
 
 log = get_logger("mysingle.cache")
-
-
-class _Pool(BlockingConnectionPool):
-    """A bounded pool that remembers whether its last use reached the server."""
-
-    is_proven = False
-
-    async def get_connection(
-        self, command_name: str | None = None, *keys: object, **options: object
-    ) -> AbstractConnection:
-        self.is_proven = False
-        connection: AbstractConnection = await super().get_connection()  # type: ignore[no-untyped-call]  # untyped
-        self.is_proven = True
-        return connection
-
-    async def release(self, connection: AbstractConnection) -> None:
-        # The driver disconnects after a fault, and only then.
-        self.is_proven = connection.is_connected
-        await super().release(connection)
-
-
-async def send(redis: Redis, *arguments: bytes | str | int, raw: bool = False) -> Any:  # Any: depends on the command
-    """Run one command; `raw` returns bytes where the client would decode them."""
-    options = {NEVER_DECODE: True} if raw else {}
-    return await redis.execute_command(*arguments, **options)  # type: ignore[no-untyped-call]  # untyped library
 
 
 class RedisClientManager:
@@ -76,10 +56,12 @@ class RedisClientManager:
         self.config = config or RedisConfig.from_settings()
         self.circuit = Circuit()
         self._throttle = Throttle()
-        self._clients: dict[asyncio.AbstractEventLoop, dict[int, Redis]] = {}
+        self._clients: dict[asyncio.AbstractEventLoop, dict[int, Client]] = {}
+        self._buses: dict[asyncio.AbstractEventLoop, InvalidationBus] = {}
         self._pid = os.getpid()
         self._parents: list[object] = []
         add_translator(RedisError, self.translate)
+        add_translator(RedisClusterException, self.translate)
 
     # get_redis_manager was a coroutine function once.
     def __await__(self) -> Generator[None, None, Self]:
@@ -87,7 +69,7 @@ class RedisClientManager:
         yield from ()
         return self
 
-    def lazy_client(self, number: int) -> Redis:
+    def lazy_client(self, number: int) -> Any:  # Any: in a cluster it is another class with the same methods
         """Return the client of a database number without looking whether the server is there."""
         loop = asyncio.get_running_loop()
         if self._pid != os.getpid():
@@ -96,29 +78,87 @@ class RedisClientManager:
         if clients is None:
             self._forget_closed_loops()
             clients = self._clients[loop] = {}
-        client = clients.get(number)
+        slot = 0 if self.config.mode == "cluster" else number  # a cluster has one database
+        client = clients.get(slot)
         if client is None:
-            client = clients[number] = self._make_client(number)
+            client = clients[slot] = make_client(self.config, number)
         return client
 
     async def client(self, db: int) -> Redis:
         """
-        Return the client of a database; replies are text.
+        Return the client of a database; replies are text, and keys that it writes are compared with the allocation.
 
         The server is asked only before the first use and after a fault. Never close the client: its pool is shared.
+        In a cluster, keys begin with `namespace(db)`.
 
         Raises:
             ValueError: the number is not one, or is reserved.
             UnavailableError: the server does not answer.
         """
-        client = self.lazy_client(database_number(db, get_settings()))
-        pool = client.connection_pool
-        if isinstance(pool, _Pool) and not pool.is_proven:
-            try:
-                await pool.release(await pool.get_connection())
-            except _FAULTS as error:
-                raise self.translate(error) from error
-        return client
+        settings = get_settings()
+        number = database_number(db, settings)
+        client = self.lazy_client(number)
+        try:
+            await self._prove(client)
+        except _FAULTS as error:
+            raise self.translate(error) from error
+        if client.rule is None:
+            client.rule = KeyRules(settings, None if self.config.mode == "cluster" else number)
+        return cast("Redis", client)
+
+    def namespace(self, db: int) -> str:
+        """Return what keys of a database begin with: empty, except in a cluster (`{db8}:`)."""
+        return self.config.namespace(database_number(db, get_settings())).decode()
+
+    def bus(self) -> InvalidationBus:
+        """Return what hears, in this event loop, the changes that other processes make."""
+        loop = asyncio.get_running_loop()
+        self.lazy_client(0)  # looks after forks and closed loops
+        bus = self._buses.get(loop)
+        if bus is None:
+            bus = self._buses[loop] = InvalidationBus(partial(make_listener, self.config))
+        return bus
+
+    async def _prove(self, client: Client) -> None:
+        """Reach the server once, if the last use did not."""
+        if isinstance(client, RedisCluster):
+            await client.initialize()
+            return
+        pool = cast("Pool", client.connection_pool)
+        if not pool.is_proven:
+            await pool.release(await pool.get_connection())
+
+    async def exchange(self, number: int, commands: Sequence[Command]) -> list[Any]:  # Any: depends on the command
+        """
+        Run commands of a cache in one round trip and return their replies as bytes.
+
+        Raises:
+            MySingleError: as `run`; also when the server refuses one of the commands.
+        """
+        if not self.circuit.allows():
+            raise self._unavailable("skipped after repeated faults")
+        try:
+            replies = await self._exchange(self.lazy_client(number), commands)
+        except _FAULTS as error:
+            self._note(error)
+            raise self.translate(error) from error
+        self._note_success()
+        return replies
+
+    async def _exchange(self, client: Client, commands: Sequence[Command]) -> list[Any]:
+        left = current_context().seconds_left()
+        allowed = self.config.timeout_seconds
+        seconds = allowed if left is None or left > allowed else left
+        if isinstance(client, GuardedCluster):
+            # The driver's pools of a cluster do not wait for a free connection: the gate does.
+            async with asyncio.timeout(2 * seconds), client.gate, asyncio.timeout(seconds):
+                replies = await _exchange_in_cluster(client, commands)
+        else:
+            replies = await cast("Pool", client.connection_pool).exchange(commands, seconds)
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise reply
+        return replies
 
     async def run(self, number: int, command: Callable[[Redis], Awaitable[T]]) -> T:
         """
@@ -137,6 +177,17 @@ class RedisClientManager:
         self._note_success()
         return result
 
+    async def run_script(self, number: int, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+        """Run a Lua program as `exchange` runs commands; a server gets its text once, and then only its hash."""
+        rest = (len(keys), *keys, *arguments)
+        known_as = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()  # how Redis names it
+        try:
+            return (await self.exchange(number, [("EVALSHA", known_as, *rest)]))[0]
+        except MySingleError as error:
+            if not isinstance(error.__cause__, NoScriptError):
+                raise
+        return (await self.exchange(number, [("EVAL", script, *rest)]))[0]
+
     async def open(self) -> None:
         """Look whether the server is there, and only warn if it is not."""
         try:
@@ -153,7 +204,7 @@ class RedisClientManager:
         """
         client = self.lazy_client(database_number(db, get_settings()))
         try:
-            await send(client, "PING")
+            await client.ping()
         except _FAULTS as error:
             self.circuit.failed()
             raise self._unavailable(_describe(error)) from error
@@ -161,8 +212,12 @@ class RedisClientManager:
 
     async def close(self) -> None:
         """Close the connections of this event loop. The manager stays usable."""
-        clients = self._clients.pop(asyncio.get_running_loop(), {})
-        await asyncio.gather(*(client.connection_pool.aclose() for client in clients.values()))
+        loop = asyncio.get_running_loop()
+        bus = self._buses.pop(loop, None)
+        if bus is not None:
+            await bus.close()
+        clients = self._clients.pop(loop, {})
+        await asyncio.gather(*(_close_client(client) for client in clients.values()))
 
     aclose = close
 
@@ -171,6 +226,14 @@ class RedisClientManager:
         if isinstance(error, ResponseError):
             return MySingleError(
                 "Redis refused a command", code=ErrorCode.INTERNAL, reason="REDIS_ERROR", details={"error": str(error)}
+            )
+        if isinstance(error, _CROWDED):
+            return ResourceExhaustedError(
+                "Too many calls of Redis at the same time",
+                reason="REDIS_POOL_EXHAUSTED",
+                details={"server": self.config.address, "error": str(error)},
+                retry_after_seconds=1,
+                status=503,
             )
         return self._unavailable(_describe(error))
 
@@ -188,7 +251,7 @@ class RedisClientManager:
     def _note(self, error: BaseException) -> None:
         if isinstance(error, ResponseError):
             self.circuit.succeeded()  # it refuses, so it is there
-        else:
+        elif not isinstance(error, _CROWDED):  # a crowd says nothing about the server
             self.circuit.failed()
         self.report("redis.fault", server=self.config.address, error=_describe(error))
 
@@ -206,38 +269,31 @@ class RedisClientManager:
         error.add_note(f"server: {self.config.address}; {cause}")  # for the traceback, not for the caller of a route
         return error
 
-    def _make_client(self, number: int) -> Redis:
-        config = self.config
-        pool = _Pool(
-            connection_class=SSLConnection if config.tls else Connection,
-            host=config.host,
-            port=config.port,
-            db=number,
-            username=config.username,
-            password=config.password.get_secret_value() if config.password else None,
-            max_connections=config.max_connections,
-            timeout=config.timeout_seconds,
-            socket_timeout=config.timeout_seconds,
-            socket_connect_timeout=config.connect_timeout_seconds,
-            socket_keepalive=True,
-            health_check_interval=0,
-            retry=Retry(NoBackoff(), 0),  # a command that was sent may have run: repeating it is the caller's choice
-            client_name="mysingle",
-            driver_info=None,
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-            decode_responses=True,
-            encoding_errors="surrogateescape",  # foreign bytes are no reason to fail
-        )
-        return Redis(connection_pool=pool)
-
     def _forget_closed_loops(self) -> None:
         for loop in [loop for loop in self._clients if loop.is_closed()]:
             del self._clients[loop]
+            self._buses.pop(loop, None)
 
     def _leave_to_parent(self) -> None:
         # After a fork the sockets belong to the parent: keep the objects, so that no finalizer touches them.
-        self._parents.append(self._clients)
-        self._clients, self._pid, self.circuit = {}, os.getpid(), Circuit()
+        self._parents.append((self._clients, self._buses))
+        self._clients, self._buses, self._pid, self.circuit = {}, {}, os.getpid(), Circuit()
+
+
+async def _exchange_in_cluster(client: RedisCluster, commands: Sequence[Command]) -> list[Any]:
+    if len(commands) == 1:
+        return [await client.execute_command(*commands[0], **{NEVER_DECODE: True})]
+    pipeline = client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command, **{NEVER_DECODE: True})
+    return await pipeline.execute(raise_on_error=False)
+
+
+async def _close_client(client: Client) -> None:
+    if isinstance(client, RedisCluster):
+        await client.aclose()
+    else:
+        await client.connection_pool.aclose()
 
 
 def _describe(error: BaseException) -> str:

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from uuid import uuid4
 
-from beanie import BulkWriter, Document, Indexed, PydanticObjectId, WriteRules
+from beanie import Document, Indexed, PydanticObjectId
 from beanie.odm.documents import document_alias_generator
-from beanie.odm.queries.find import FindMany, FindOne
-from beanie.odm.queries.update import UpdateMany, UpdateOne
+from beanie.odm.queries.find import FindMany
 from bson import ObjectId
 from pydantic import AfterValidator, AliasChoices, AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.results import InsertManyResult, UpdateResult
+from pymongo.results import DeleteResult, InsertManyResult
 
 from mysingle._kernel.errors import NotFoundError
-from mysingle._kernel.identity import AuthenticatedUser
+from mysingle.database._ownership import Owner, check_scope, of_document, owner_id
+from mysingle.database._queries import OwnedFindMany, OwnedFindOne, StampedFindMany, StampedFindOne, now
 
 __all__ = [
     "BaseDoc",
@@ -27,17 +28,6 @@ __all__ = [
     "BaseTimeDocument",
 ]
 
-Owner: TypeAlias = AuthenticatedUser | str
-Query: TypeAlias = dict[str, Any] | list[dict[str, Any]] | None
-
-_MANAGED = ("created_at", "updated_at")
-
-
-def _now() -> datetime:
-    """Return the time as MongoDB stores it, in milliseconds, so that a document equals what is read back."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
 
 def _as_utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value
@@ -47,7 +37,15 @@ UtcDatetime = Annotated[datetime, AfterValidator(_as_utc)]
 
 
 class BaseDocument(Document):
-    """A document of a collection. In JSON its id is plain text named `id`; in MongoDB it is the ObjectId `_id`."""
+    """
+    A document of a collection. In JSON its id is plain text named `id`; in MongoDB it is the ObjectId `_id`.
+
+    With `use_revision = True` in its `Settings`, a document that somebody else changed meanwhile is not overwritten:
+    `save`, `set`, `replace` and `save_changes` raise Beanie's `RevisionIdWasChanged`, answered as 409.
+    """
+
+    _find_one_query_class: ClassVar[type] = StampedFindOne
+    _find_many_query_class: ClassVar[type] = StampedFindMany
 
     model_config = ConfigDict(
         alias_generator=AliasGenerator(
@@ -70,54 +68,25 @@ class BaseDocument(Document):
         if len(bases) > 1:
             raise TypeError(f"{cls.__name__} extends {' and '.join(bases)}: extend BaseTimeDocWithUserId instead")
 
+    @classmethod
+    async def insert_one(cls, document: Any, *arguments: Any, **options: Any) -> Any:
+        """Insert one document, also through a bulk writer."""
+        _give_revision(cls, document)
+        return await super().insert_one(document, *arguments, **options)
 
-class _UpdateOne(UpdateOne):
-    @property
-    def update_query(self) -> dict[str, Any]:
-        query: dict[str, Any] = _stamped(super().update_query, upsert=self.pymongo_kwargs.get("upsert"))
-        return query
-
-
-class _UpdateMany(UpdateMany):
-    @property
-    def update_query(self) -> dict[str, Any]:
-        query: dict[str, Any] = _stamped(super().update_query, upsert=self.pymongo_kwargs.get("upsert"))
-        return query
-
-
-class _FindMany(FindMany[Any]):
-    UpdateQueryType = _UpdateMany
+    @classmethod
+    async def insert_many(cls, documents: Iterable[Any], *arguments: Any, **options: Any) -> InsertManyResult:
+        """Insert many documents."""
+        new = list(documents)
+        for document in new:
+            _give_revision(cls, document)
+        return await super().insert_many(new, *arguments, **options)
 
 
-class _FindOne(FindOne[Any]):
-    UpdateQueryType = _UpdateOne
-
-    async def replace_one(
-        self, document: Any, session: AsyncClientSession | None = None, bulk_writer: BulkWriter | None = None
-    ) -> UpdateResult | None:
-        """Replace the document, but keep the stored `created_at`."""
-        collection = self.document_model.get_pymongo_collection()
-        stored = await collection.find_one(self.get_filter_query(), {"created_at": 1}, session=session)
-        document.created_at = (stored or {}).get("created_at", document.created_at)
-        document.updated_at = _now()
-        return await super().replace_one(document, session=session, bulk_writer=bulk_writer)
-
-
-def _stamped(query: Query, *, upsert: object) -> Any:
-    """Add `updated_at` to an update, and take out whatever would rewrite `created_at`."""
-    if isinstance(query, list):
-        return [*query, {"$set": {"updated_at": _now()}}]
-    kept = {operator: _without_managed(fields) for operator, fields in (query or {}).items()}
-    stamped = {operator: fields for operator, fields in kept.items() if fields}
-    now = _now()
-    stamped["$set"] = {**stamped.get("$set", {}), "updated_at": now}
-    if upsert:
-        stamped["$setOnInsert"] = {**stamped.get("$setOnInsert", {}), "created_at": now}
-    return stamped
-
-
-def _without_managed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in _MANAGED}
+def _give_revision(model: type[Document], document: Any) -> None:
+    """Give a new document its first revision; Beanie does so in `insert` alone."""
+    if model.get_settings().use_revision:
+        document.revision_id = uuid4()
 
 
 # Beanie initializes a class with two Document bases not at all, so at run time this one is a plain model.
@@ -128,11 +97,10 @@ else:
 
 
 class _Timestamped(_Mixin):
-    _find_one_query_class: ClassVar[type] = _FindOne
-    _find_many_query_class: ClassVar[type] = _FindMany
+    _keeps_times: ClassVar[bool] = True
 
-    created_at: UtcDatetime = Field(default_factory=_now)
-    updated_at: UtcDatetime = Field(default_factory=_now)
+    created_at: UtcDatetime = Field(default_factory=now)
+    updated_at: UtcDatetime = Field(default_factory=now)
 
     async def insert(self, **options: Any) -> Self:
         """Insert the document; both times become now, whatever they were."""
@@ -140,34 +108,22 @@ class _Timestamped(_Mixin):
         return await super().insert(**options)
 
     @classmethod
-    async def insert_one(
-        cls,
-        document: Any,
-        session: AsyncClientSession | None = None,
-        bulk_writer: BulkWriter | None = None,
-        link_rule: WriteRules = WriteRules.DO_NOTHING,
-    ) -> Any:
-        """Insert one document, also through a bulk writer."""
+    async def insert_one(cls, document: Any, *arguments: Any, **options: Any) -> Any:
+        """Insert one document, also through a bulk writer; its times become now."""
         _stamp_as_new(document)
-        return await super().insert_one(document, session=session, bulk_writer=bulk_writer, link_rule=link_rule)
+        return await super().insert_one(document, *arguments, **options)
 
     @classmethod
-    async def insert_many(
-        cls,
-        documents: Iterable[Any],
-        session: AsyncClientSession | None = None,
-        link_rule: WriteRules = WriteRules.DO_NOTHING,
-        **pymongo_kwargs: Any,
-    ) -> InsertManyResult:
+    async def insert_many(cls, documents: Iterable[Any], *arguments: Any, **options: Any) -> InsertManyResult:
         """Insert many documents; their times become now."""
         new = list(documents)
         for document in new:
             _stamp_as_new(document)
-        return await super().insert_many(new, session=session, link_rule=link_rule, **pymongo_kwargs)
+        return await super().insert_many(new, *arguments, **options)
 
 
 def _stamp_as_new(document: _Timestamped) -> None:
-    document.created_at = document.updated_at = _now()
+    document.created_at = document.updated_at = now()
 
 
 class BaseTimeDocument(_Timestamped, BaseDocument):
@@ -181,7 +137,14 @@ class BaseTimeDocument(_Timestamped, BaseDocument):
 
 
 class BaseDocumentWithUserId(BaseDocument):
-    """A document that belongs to a user. Read it through the `owned` helpers, so that no filter is forgotten."""
+    """
+    A document that belongs to a user. Read it with a `UserRepository` or the `owned` helpers.
+
+    With `require_owner = True` in its `Settings`, every other query must name the user or stand in `every_user()`.
+    """
+
+    _find_one_query_class: ClassVar[type] = OwnedFindOne
+    _find_many_query_class: ClassVar[type] = OwnedFindMany
 
     user_id: Annotated[str, Indexed()]
 
@@ -193,7 +156,7 @@ class BaseDocumentWithUserId(BaseDocument):
         Raises:
             ValueError: nobody is named.
         """
-        return cls.find({"user_id": _owner_id(owner)}, *criteria, **options)
+        return cls.find({"user_id": owner_id(owner)}, *criteria, **options)
 
     @classmethod
     async def get_owned(cls, document_id: object, owner: Owner) -> Self | None:
@@ -201,7 +164,7 @@ class BaseDocumentWithUserId(BaseDocument):
         found = _as_object_id(document_id)
         if found is None:
             return None
-        return await cls.find_one({"_id": found, "user_id": _owner_id(owner)})
+        return await cls.find_one({"_id": found, "user_id": owner_id(owner)})
 
     @classmethod
     async def require_owned(cls, document_id: object, owner: Owner) -> Self:
@@ -225,6 +188,38 @@ class BaseDocumentWithUserId(BaseDocument):
         result = await document.delete()
         return result is not None and result.deleted_count == 1
 
+    @classmethod
+    async def distinct(
+        cls,
+        key: str,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002  # Beanie's name
+        session: AsyncClientSession | None = None,
+        **options: Any,
+    ) -> list[Any]:
+        """Return the different values of a field, among what the filter finds."""
+        check_scope(cls, filter or {})
+        return await super().distinct(key, filter, session, **options)
+
+    async def update(self, *expressions: Any, **options: Any) -> Self:
+        """Update this document; `save`, `set` and the other operators come here too."""
+        with of_document(self.id):
+            return await super().update(*expressions, **options)
+
+    async def replace(self, *arguments: Any, **options: Any) -> Self:
+        """Replace this document."""
+        with of_document(self.id):
+            return await super().replace(*arguments, **options)
+
+    async def delete(self, *arguments: Any, **options: Any) -> DeleteResult | None:
+        """Delete this document."""
+        with of_document(self.id):
+            return await super().delete(*arguments, **options)
+
+    async def sync(self, *arguments: Any, **options: Any) -> None:
+        """Read this document again."""
+        with of_document(self.id):
+            await super().sync(*arguments, **options)
+
 
 class BaseTimeDocWithUserId(_Timestamped, BaseDocumentWithUserId):
     """A document with times and an owner; see `BaseTimeDocument` and `BaseDocumentWithUserId`."""
@@ -245,13 +240,6 @@ class BaseResponseSchema(BaseModel):
     model_config = ConfigDict(from_attributes=True, populate_by_name=True)
 
     id: Annotated[str, BeforeValidator(_text_id)] = Field(validation_alias=AliasChoices("id", "_id"))
-
-
-def _owner_id(owner: object) -> str:
-    user_id = owner.id if isinstance(owner, AuthenticatedUser) else owner
-    if not isinstance(user_id, str) or not user_id:
-        raise ValueError(f"The owner must be an AuthenticatedUser or its id, not {owner!r}")
-    return user_id
 
 
 def _as_object_id(document_id: object) -> PydanticObjectId | None:

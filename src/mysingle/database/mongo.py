@@ -2,46 +2,32 @@
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import pymongo
 from beanie import Document, View
 from beanie.odm.fields import ExpressionField
 from beanie.odm.utils.init import Initializer
-from pymongo import AsyncMongoClient
-from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import (
-    ConfigurationError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    OperationFailure,
-    PyMongoError,
-)
+from pymongo.errors import ConfigurationError, PyMongoError
 
-from mysingle._kernel.errors import (
-    AlreadyExistsError,
-    ErrorCode,
-    MySingleError,
-    UnavailableError,
-    add_translator,
-)
+from mysingle._kernel.errors import UnavailableError
 from mysingle._kernel.logging import get_logger
-from mysingle._kernel.settings import CommonSettings, SettingsError, get_settings
+from mysingle._kernel.settings import CommonSettings, get_settings
+from mysingle.database._mongo_client import Database, address_of, connect, has_transactions
+from mysingle.database._mongo_errors import absence, is_passing, refusal, register_translators, unavailable
+from mysingle.database._mongo_monitor import CommandMonitor
+from mysingle.database._unit_of_work import UnitOfWork, unit_of_work
+from mysingle.database.audit import AUDIT_COLLECTION
 
 __all__ = ["MongoResource", "init_mongo"]
 
-Database: TypeAlias = AsyncDatabase[dict[str, Any]]
 Models: TypeAlias = Sequence[type[Document] | type[View] | str]
 
 _PING_TIMEOUT_SECONDS = 2.0
 _FIRST_PAUSE_SECONDS = 0.2
 _MAX_PAUSE_SECONDS = 2.0
-
-# Workers that start together may create a collection or index at the same instant; the second try finds it there.
-# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-_RACE_CODES = frozenset({48, 112, 117, 276})  # NamespaceExists, WriteConflict, ConflictingOperation, IndexBuildAborted
-_CREDENTIAL_CODES = frozenset({13, 18})  # Unauthorized, AuthenticationFailed
 
 log = get_logger("mysingle.mongodb")
 
@@ -62,7 +48,7 @@ async def init_mongo(
         document_models: Beanie documents and views; only these get indexes, never their base classes.
         database_name: the database of the service.
         settings: the process's settings when not given.
-        url: a connection string instead of the settings' own.
+        url: a connection string instead of the settings' own; what it spells wins over the settings.
         app_name: how the server's log names us; `SERVICE_NAME` when not given.
         timeout_seconds: how long to try; `STARTUP_TIMEOUT_SECONDS` when not given.
 
@@ -72,20 +58,22 @@ async def init_mongo(
         MySingleError: the server refuses the indexes.
     """
     settings = settings or get_settings()
-    _register_translators()
+    register_translators()
     location = url or settings.mongodb_url
-    client = _connect(location, settings, app_name or settings.SERVICE_NAME)
+    monitor = CommandMonitor(settings.MONGODB_SLOW_QUERY_MS / 1000, [AUDIT_COLLECTION])
+    client = connect(location, settings, app_name or settings.SERVICE_NAME, [monitor])
     try:
         await _prepare(
             client[database_name],
             document_models,
-            address=_address(location),
+            address=address_of(location),
             timeout_seconds=timeout_seconds or settings.STARTUP_TIMEOUT_SECONDS,
             try_seconds=settings.MONGODB_SERVER_SELECTION_TIMEOUT_MS / 1000,
         )
     except BaseException:
         await client.close()
         raise
+    monitor.collections |= set(_collections_of(document_models))
     return client[database_name]
 
 
@@ -119,6 +107,11 @@ class MongoResource:
             raise UnavailableError("MongoDB is not connected", reason="MONGODB_UNAVAILABLE", retry_after_seconds=1)
         return self._database
 
+    @property
+    def has_transactions(self) -> bool:
+        """Whether the server is of a replica set or a sharded cluster."""
+        return has_transactions(self.database.client)
+
     async def open(self) -> None:
         """Connect; see `init_mongo` for the errors."""
         self._database = await init_mongo(
@@ -146,7 +139,13 @@ class MongoResource:
             with pymongo.timeout(_PING_TIMEOUT_SECONDS):
                 await database.command("ping")
         except PyMongoError as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
+
+    @asynccontextmanager
+    async def unit_of_work(self, *, required: bool = False) -> AsyncIterator[UnitOfWork]:
+        """Write several documents or none; see `mysingle.database.unit_of_work`."""
+        async with unit_of_work(self.database, required=required) as unit:
+            yield unit
 
 
 class _Initializer(Initializer):
@@ -168,26 +167,6 @@ class _Initializer(Initializer):
                 delattr(cls, name)
 
 
-def _connect(url: str, settings: CommonSettings, app_name: str | None) -> AsyncMongoClient[dict[str, Any]]:
-    try:
-        return AsyncMongoClient(
-            url,
-            appname=app_name or "mysingle",
-            tz_aware=True,
-            uuidRepresentation="standard",
-            minPoolSize=settings.MONGODB_MIN_POOL_SIZE,
-            maxPoolSize=settings.MONGODB_MAX_POOL_SIZE,
-            connectTimeoutMS=settings.MONGODB_CONNECT_TIMEOUT_MS,
-            serverSelectionTimeoutMS=settings.MONGODB_SERVER_SELECTION_TIMEOUT_MS,
-            timeoutMS=settings.MONGODB_TIMEOUT_MS,
-        )
-    except (ConfigurationError, ValueError):
-        # The driver's message may quote a part of the string, and that part may be the password.
-        raise SettingsError(
-            ["MONGODB_URL is no connection string: mongodb://user:password@host:port/, escaped as in RFC 3986"]
-        ) from None
-
-
 async def _prepare(
     database: Database, models: Models, *, address: str, timeout_seconds: float, try_seconds: float
 ) -> None:
@@ -199,10 +178,10 @@ async def _prepare(
             async with asyncio.timeout_at(deadline):
                 await _try(database, models, try_seconds, timeout_seconds)
         except (PyMongoError, TimeoutError) as error:
-            if not _is_passing(error):
-                raise _refusal(error, address) from error
+            if not is_passing(error):
+                raise refusal(error, address) from error
             if clock() + pause >= deadline:
-                raise _absence(address, timeout_seconds) from error
+                raise absence(address, timeout_seconds) from _quotable(error)
         else:
             return
         log.warning("mongodb.unreachable", server=address, attempt=attempt, retry_in_seconds=round(pause, 2))
@@ -217,6 +196,11 @@ async def _try(database: Database, models: Models, try_seconds: float, index_sec
         await _Initializer(database=database, document_models=list(models))
 
 
+def _quotable(error: Exception) -> Exception | None:
+    """Return the cause for the log, unless it may quote the connection string."""
+    return None if isinstance(error, ConfigurationError) else error
+
+
 def _pauses() -> Iterator[float]:
     """Yield seconds to wait: doubling up to a limit, spread so that workers do not come all at once."""
     pause = _FIRST_PAUSE_SECONDS
@@ -225,72 +209,10 @@ def _pauses() -> Iterator[float]:
         pause = min(pause * 2, _MAX_PAUSE_SECONDS)
 
 
-def _is_passing(error: PyMongoError | TimeoutError) -> bool:
-    """Tell whether the same thing may work a moment later."""
-    if isinstance(error, ConnectionFailure | TimeoutError) or error.timeout:
-        return True
-    return isinstance(error, OperationFailure) and error.code in _RACE_CODES
-
-
-def _refusal(error: PyMongoError | TimeoutError, address: str) -> MySingleError:
-    if isinstance(error, OperationFailure) and error.code in _CREDENTIAL_CODES:
-        return UnavailableError(
-            f"MongoDB at {address} refuses the credentials: check MONGODB_USERNAME, MONGODB_PASSWORD or MONGODB_URL",
-            reason="MONGODB_REFUSED",
-        )
-    return MySingleError(
-        f"MongoDB at {address} cannot be prepared: {_cause(error)}",
-        code=ErrorCode.FAILED_PRECONDITION,
-        reason="MONGODB_SETUP_FAILED",
-    )
-
-
-def _cause(error: Exception) -> str:
-    """Return what the server says, in one line and without the values of documents."""
-    if isinstance(error, DuplicateKeyError):
-        return f"documents that exist already have the same {_key_fields(error)}"
-    details = error.details if isinstance(error, OperationFailure) else None
-    return str((details or {}).get("errmsg") or type(error).__name__)
-
-
-def _absence(address: str, seconds: float) -> UnavailableError:
-    return UnavailableError(
-        f"MongoDB at {address} is not reachable within {seconds:g} s: "
-        "start it, or set MONGODB_URL or MONGODB_SERVER to where it runs",
-        reason="MONGODB_UNAVAILABLE",
-        retry_after_seconds=1,
-    )
-
-
-def _address(url: str) -> str:
-    """Return the servers of a connection string. What stands before the last `@` is dropped: it may be a password."""
-    location = url.split("://", 1)[-1].rsplit("@", 1)[-1]
-    return location.split("/", 1)[0].split("?", 1)[0]
-
-
-def _register_translators() -> None:
-    add_translator(PyMongoError, _translate)
-    add_translator(DuplicateKeyError, _already_exists)
-
-
-def _translate(error: PyMongoError) -> MySingleError:
-    if isinstance(error, ConnectionFailure) or error.timeout:
-        return _unavailable(error)
-    return MySingleError(f"MongoDB refused an operation: {type(error).__name__}", reason="MONGODB_ERROR")
-
-
-def _unavailable(error: PyMongoError) -> UnavailableError:
-    return UnavailableError(
-        "The database is not reachable at the moment",
-        reason="MONGODB_UNAVAILABLE",
-        details={"error": type(error).__name__},
-        retry_after_seconds=1,
-    )
-
-
-def _already_exists(error: DuplicateKeyError) -> AlreadyExistsError:
-    return AlreadyExistsError("It exists already", details={"fields": _key_fields(error)})
-
-
-def _key_fields(error: DuplicateKeyError) -> str:
-    return ", ".join((error.details or {}).get("keyPattern", {})) or "key"
+def _collections_of(models: Models) -> Iterator[str]:
+    """Yield the names of the collections and views that the service declares."""
+    for model in models:
+        if not isinstance(model, str):
+            name = model.get_settings().name
+            if name:
+                yield name

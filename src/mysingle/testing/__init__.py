@@ -7,9 +7,11 @@ from mysingle._kernel.extras import lazy_exports
 if TYPE_CHECKING:
     from mysingle.testing.app import running
     from mysingle.testing.dsl import StrategyCase, check_strategy, strategy_cases
+    from mysingle.testing.fakes import FakeService
     from mysingle.testing.iam import Account, RunningIam, SignedIn, running_iam
     from mysingle.testing.identity import ALICE, BOB, BearerToken, GatewayIdentity, as_user, make_user
     from mysingle.testing.mail import Mail, Mailbox, mail_server
+    from mysingle.testing.rpc import Faults, GrpcPair, grpc_pair
     from mysingle.testing.sockets import TestSocket, WebSocketRefusedError, websocket
     from mysingle.testing.tokens import TokenSigner
 
@@ -18,7 +20,10 @@ __all__ = [
     "BOB",
     "Account",
     "BearerToken",
+    "FakeService",
+    "Faults",
     "GatewayIdentity",
+    "GrpcPair",
     "Mail",
     "Mailbox",
     "RunningIam",
@@ -29,6 +34,7 @@ __all__ = [
     "WebSocketRefusedError",
     "as_user",
     "check_strategy",
+    "grpc_pair",
     "mail_server",
     "make_user",
     "running",
@@ -40,9 +46,11 @@ __all__ = [
 _MODULES = {
     ".app": "running",
     ".dsl": "StrategyCase check_strategy strategy_cases",
+    ".fakes": "FakeService",
     ".iam": "Account RunningIam SignedIn running_iam",
     ".identity": "ALICE BOB BearerToken GatewayIdentity as_user make_user",
     ".mail": "Mail Mailbox mail_server",
+    ".rpc": "Faults GrpcPair grpc_pair",
     ".tokens": "TokenSigner",
     ".sockets": "TestSocket WebSocketRefusedError websocket",
 }

@@ -1,4 +1,9 @@
-"""The pytest plugin: `pytest --mysingle-auth-attacks app.main:app` attacks a service, one test for each attack."""
+"""
+The pytest plugin.
+
+`pytest --mysingle-auth-attacks app.main:app` attacks a service, one test for each attack.
+`pytest --mysingle-check app` checks its code, one test for each file that breaks a rule.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +20,7 @@ _APP = "mysingle_auth_attacks"
 _PATH = "mysingle_auth_path"
 _OPEN = "mysingle_auth_open"
 _LIFESPAN = "mysingle_auth_lifespan"
+_CHECK = "mysingle_check"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,6 +52,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the lifespan of the app, which then needs what it opens",
     )
+    group.addoption(
+        "--mysingle-check",
+        dest=_CHECK,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="check the code below this path, as `mysingle check` does; may be given again",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,9 +70,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Start the service, and put its attacks before the tests; `-k` chooses among them."""
+    """Put the attacks on the service, and the check of its code, before the tests; `-k` chooses among them."""
     if config.getoption(_APP):
         items[:0] = AttackSuite.from_parent(session, name="attacks").collect()
+    if config.getoption(_CHECK):
+        from mysingle.testing._check_plugin import CheckSuite  # nobody pays for it without the option
+
+        items[:0] = CheckSuite.from_parent(session, name="check", paths=config.getoption(_CHECK)).collect()
 
 
 class AttackSuite(pytest.Collector):

@@ -1,17 +1,35 @@
 """Protocol buffers through buf: lint, format, breaking changes, stubs."""
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mysingle._kernel.errors import ErrorCode, MySingleError
 from mysingle._kernel.extras import MissingExtraError
 
-__all__ = ["ProtoWorkspace"]
+__all__ = ["ProtoMethod", "ProtoWorkspace"]
 
 _TIMEOUT_SECONDS = 120
+_DEEP = "1/2/3/4/5/6/7/8"  # an output such as ../../src stays inside of the folder above
+_KINDS = {
+    (False, False): "unary",
+    (False, True): "server stream",
+    (True, False): "client stream",
+    (True, True): "stream",
+}
+
+
+class ProtoMethod(NamedTuple):
+    """One method: `pkg.Service/Method`, which sides stream, and what trying again may do."""
+
+    name: str
+    kind: str
+    idempotency: str
 
 
 class ProtoWorkspace:
@@ -36,6 +54,46 @@ class ProtoWorkspace:
         if not (self._folder / "buf.gen.yaml").is_file():
             raise _problem(f"{self._folder} has no buf.gen.yaml, which says what to generate, and where")
         return self._run("generate")
+
+    def drift(self) -> list[tuple[str, str]]:
+        """Return where the stubs differ from what `generate` would write: path, and how it differs."""
+        with tempfile.TemporaryDirectory() as scratch:
+            base = Path(scratch, _DEEP)
+            base.mkdir(parents=True)
+            if self._run("generate", "--output", str(base)):
+                raise _problem("`buf generate` failed")
+            made = {
+                os.path.relpath(path, base): path.read_bytes() for path in Path(scratch).rglob("*") if path.is_file()
+            }
+        roots = _roots(made)
+        kept = {
+            os.path.relpath(path, self._folder): path for root in roots for path in (self._folder / root).rglob("*.py*")
+        }
+        present = {name: path.read_bytes() for name, path in kept.items() if "__pycache__" not in path.parts}
+        found = [(name, "is missing") for name in made.keys() - present.keys()]
+        found += [(name, "is not generated any more") for name in present.keys() - made.keys()]
+        found += [(name, "differs") for name in made.keys() & present.keys() if made[name] != present[name]]
+        return sorted((os.path.normpath(self._folder / name), what) for name, what in found)
+
+    def methods(self) -> list[ProtoMethod]:
+        """Return every method that the protos define, by name."""
+        from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
+
+        with tempfile.TemporaryDirectory() as scratch:
+            image = Path(scratch, "image.binpb")
+            if self._run("build", "--exclude-imports", "--output", str(image)):
+                raise _problem("the protos do not compile")
+            files = FileDescriptorSet.FromString(image.read_bytes()).file
+        return sorted(
+            ProtoMethod(
+                f"{file.package}.{service.name}/{method.name}",
+                _KINDS[method.client_streaming, method.server_streaming],
+                MethodOptions.IdempotencyLevel.Name(method.options.idempotency_level).lower(),
+            )
+            for file in files
+            for service in file.service
+            for method in service.method
+        )
 
     def validate(self, *, fixes: bool = False, against: str | None = None) -> int:
         """
@@ -65,10 +123,22 @@ class ProtoWorkspace:
 
     def _run(self, *arguments: str) -> int:
         command: Sequence[str] = [self._buf, *arguments]
-        done = subprocess.run(command, cwd=self._folder, timeout=_TIMEOUT_SECONDS)  # noqa: S603  # as above
+        own_python_first = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+        environment = os.environ | {"PATH": own_python_first}
+        done = subprocess.run(command, cwd=self._folder, timeout=_TIMEOUT_SECONDS, env=environment)  # noqa: S603  # as above
         if done.returncode not in (0, 100):  # 100: buf has findings
             raise _problem(f"`buf {' '.join(arguments)}` failed")
         return int(done.returncode != 0)
+
+
+def _roots(made: dict[str, bytes]) -> set[str]:
+    """Return the outputs' own folders: the shortest ones that hold a generated file."""
+    folders = sorted({os.path.dirname(name) for name in made}, key=len)  # noqa: PTH120  # relative names with ..
+    roots: set[str] = set()
+    for folder in folders:
+        if not any(folder == root or folder.startswith(f"{root}/") for root in roots):
+            roots.add(folder)
+    return roots
 
 
 def _find_buf() -> str:

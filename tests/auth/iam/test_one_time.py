@@ -53,6 +53,27 @@ async def test_at_rest(tokens: OneTimeTokens) -> None:
     assert raw is not None
     assert token not in str(raw)
     assert await is_bad(tokens, raw["_id"])
+    assert await is_bad(tokens, raw["token_hash"])
+
+
+async def test_issued_at_once(tokens: OneTimeTokens) -> None:
+    """However many are issued at once, exactly one works: the one that was stored last."""
+    for _ in range(3):
+        issued = await asyncio.gather(*(issue(tokens) for _ in range(10)))
+        peeked = [await tokens.peek("verify", token) for token in issued]
+
+        assert sum(item is not None for item in peeked) == 1
+        assert await OneTimeToken.count() == 1
+        newest = await issue(tokens)
+        assert [await is_bad(tokens, token) for token in (*issued, newest)] == [True] * 10 + [False]
+
+
+async def test_one_for_each(tokens: OneTimeTokens) -> None:
+    """A token takes no place of another purpose, or of another user."""
+    issued = [await issue(tokens, "verify"), await issue(tokens, "reset"), await issue(tokens, "verify", BOB)]
+    bad = [await is_bad(tokens, token, name) for token, name in zip(issued, ("verify", "reset", "verify"), strict=True)]
+
+    assert bad == [False] * 3
 
 
 async def test_other_purpose(tokens: OneTimeTokens) -> None:

@@ -1,12 +1,14 @@
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from mysingle._kernel.errors import MySingleError
 from mysingle.auth.iam._documents import OAuthAccount, User
 from mysingle.auth.iam._repository import OAuthAccountRepository, UserRepository
-from mysingle.auth.iam._values import instant
+from mysingle.auth.iam._values import UserView, instant
 
 NOBODY = "000000000000000000000009"
 
@@ -49,8 +51,14 @@ async def test_unknown_id(users: UserRepository, user_id: str) -> None:
     """An id that nobody has, or that cannot be one, is nobody."""
     assert await users.by_id(user_id) is None
     assert await users.update(user_id, {"full_name": "x"}) is None
-    assert await users.record_login(user_id, at=instant()) is None
     assert await users.delete(user_id) is False
+
+
+async def read_user(users: UserRepository, view: UserView | None) -> User:
+    assert view is not None
+    user = await users.by_id(view.id)
+    assert user is not None
+    return user
 
 
 async def test_same_address(new_user: Any) -> None:
@@ -134,11 +142,11 @@ async def test_new_password(users: UserRepository, new_user: Any) -> None:
 
 async def test_login(users: UserRepository, new_user: Any) -> None:
     """A login is counted, replaces the hash by a better one of the same password, and leaves the version."""
-    view = await new_user(hashed_password="old")
+    read = await read_user(users, await new_user(hashed_password="old"))
     at = instant()
-    user = await users.record_login(view.id, at=at, rehash=("old", "new"))
+    told = await users.record_login(read, at=at, new_hash="new")
+    user = await read_user(users, told)
 
-    assert user is not None
     assert (at, 1, "new", 1, None) == (
         user.last_login_at,
         user.login_count,
@@ -146,15 +154,26 @@ async def test_login(users: UserRepository, new_user: Any) -> None:
         user.version,
         user.password_changed_at,
     )
+    assert told == user.view()
 
 
 async def test_rehash_loses_to_a_new_password(users: UserRepository, new_user: Any) -> None:
     """A password that was changed while somebody logged in is not overwritten."""
-    view = await new_user(hashed_password="changed")
-    user = await users.record_login(view.id, at=instant(), rehash=("old", "rehashed old"))
+    read = await read_user(users, await new_user(hashed_password="old"))
+    await users.update(str(read.id), {"hashed_password": "changed"})
+    told = await users.record_login(read, at=instant(), new_hash="rehashed old")
+    user = await read_user(users, told)
 
-    assert user is not None
-    assert user.hashed_password == "changed"
+    assert (user.hashed_password, user.login_count) == ("changed", 1)
+    assert told == user.view()
+
+
+async def test_login_of_a_user_who_is_gone(users: UserRepository, new_user: Any) -> None:
+    """Somebody whose account is deleted while they log in is nobody."""
+    read = await read_user(users, await new_user())
+    await users.delete(str(read.id))
+
+    assert await users.record_login(read, at=instant()) is None
 
 
 @pytest.mark.parametrize("changes", [{"is_superuser": False}, {"is_active": False}])
@@ -170,6 +189,95 @@ async def test_last_superuser(users: UserRepository, new_user: Any, changes: dic
     await new_user("second@example.com", is_superuser=True)
     assert await users.update(root.id, changes)
     assert await users.count_superusers() == 1
+
+
+async def fewest(users: UserRepository, *work: Any) -> int:
+    """Return the fewest active superusers that were ever seen while some work was done."""
+    seen = [await users.count_superusers()]
+    doing = asyncio.gather(*work, return_exceptions=True)
+    while not doing.done():
+        seen.append(await users.count_superusers())
+    await doing
+    return min(*seen, await users.count_superusers())
+
+
+async def test_never_without_a_superuser(users: UserRepository, new_user: Any) -> None:
+    """D15: not for a moment is there no superuser, so that nobody who dies meanwhile leaves it so."""
+    for number in range(5):
+        root = [await new_user(f"root{number}.{each}@example.com", is_superuser=True) for each in range(3)]
+        left = await fewest(
+            users,
+            users.update(root[0].id, {"is_superuser": False}),
+            users.update(root[1].id, {"is_active": False}),
+            users.delete(root[2].id),
+        )
+        remaining = await User.find(User.is_superuser == True, User.is_active == True).to_list()  # noqa: E712
+
+        assert left >= 1
+        assert all(user.leaving is None for user in remaining)
+        for user in remaining[1:]:
+            await users.delete(str(user.id))
+
+
+async def mark(user: UserView, seconds_ago: float) -> None:
+    """Leave behind what a process leaves that dies while it takes the rights of a superuser away."""
+    value = {"by": "somebody who died", "at": instant() - timedelta(seconds=seconds_ago)}
+    await User.get_pymongo_collection().update_one({"_id": ObjectId(user.id)}, {"$set": {"leaving": value}})
+
+
+async def test_superuser_whose_demotion_died(users: UserRepository, new_user: Any) -> None:
+    """D15: who is just being demoted does not count as the one who stays; after a minute they do."""
+    one, two = [await new_user(f"{name}@example.com", is_superuser=True) for name in ("one", "two")]
+    await mark(one, 1)
+    assert await reason(users.update(two.id, {"is_superuser": False})) == "LAST_SUPERUSER"
+    assert await users.update(one.id, {"is_superuser": True, "full_name": "One"})
+
+    await mark(one, 61)
+    assert await users.update(two.id, {"is_superuser": False})
+    assert await reason(users.update(one.id, {"is_superuser": False})) == "LAST_SUPERUSER"
+
+
+async def test_demotion_of_an_old_version(users: UserRepository, new_user: Any) -> None:
+    """A demotion that is refused because the user has changed leaves no mark: somebody else may go at once."""
+    one, two = [await new_user(f"{name}@example.com", is_superuser=True) for name in ("one", "two")]
+
+    assert await reason(users.update(one.id, {"is_superuser": False}, if_version=7)) == "USER_CHANGED"
+    assert await users.update(two.id, {"is_superuser": False}, if_version=1)
+
+
+async def test_the_same_demotion_at_once(users: UserRepository, new_user: Any) -> None:
+    """D15: one superuser demoted by ten requests at once is demoted, and the other one stays."""
+    one, two = [await new_user(f"{name}@example.com", is_superuser=True) for name in ("one", "two")]
+    await asyncio.gather(*(users.update(one.id, {"is_superuser": False}) for _ in range(10)), return_exceptions=True)
+    left = await User.find(User.is_superuser == True).to_list()  # noqa: E712
+
+    assert [str(user.id) for user in left] == [two.id]
+
+
+@pytest.mark.parametrize("number", range(5))
+async def test_unlinking_all_at_once(linked: OAuthAccountRepository, number: int, database: Any) -> None:
+    """E07: of several links that are removed at once, one stays, or all."""
+    owner = "a11ce0000000000000000001"
+    for name in ("google", "kakao", "naver")[: 2 + number % 2]:
+        await linked.link(OAuthAccount(user_id=owner, provider=name, account_id="1"))
+    there = await linked.of_user(owner)
+    await asyncio.gather(*(linked.unlink_but_one(owner, each.provider, "1") for each in there), return_exceptions=True)
+    left = await linked.of_user(owner)
+
+    assert left
+    assert all(each.leaving is None for each in left)
+    assert all([await linked.unlink_but_one(owner, each.provider, "1") for each in left[1:]])
+    assert await reason(linked.unlink_but_one(owner, left[0].provider, "1")) == "LAST_LOGIN_METHOD"
+
+
+async def test_unlinking_what_is_not_there(linked: OAuthAccountRepository, database: Any) -> None:
+    """A link that is not there, or is somebody else's, is not removed, and nothing is marked for it."""
+    mine, theirs = "a11ce0000000000000000001", "b0b000000000000000000002"
+    for number, owner in enumerate([mine, mine, theirs]):
+        await linked.link(OAuthAccount(user_id=owner, provider="google", account_id=str(number)))
+
+    assert [await linked.unlink_but_one(mine, "google", each) for each in ("2", "7", "0")] == [False, False, True]
+    assert [each.leaving for each in (*await linked.of_user(mine), *await linked.of_user(theirs))] == [None, None]
 
 
 async def test_superusers_that_demote_each_other(users: UserRepository, new_user: Any) -> None:

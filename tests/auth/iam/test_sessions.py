@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from beanie.odm.utils.dump import get_dict
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -360,3 +361,12 @@ def test_device_is_bounded() -> None:
     device = Device(user_agent="\x1b[31m" + "x" * 1000)
 
     assert device.user_agent == "[31m" + "x" * 252
+
+
+async def test_rows_are_what_beanie_stores(opened: OpenedSession) -> None:
+    """A session is stored as its document says, whoever writes it."""
+    read = await AuthSession.get(opened.session_id)
+    raw = await AuthSession.get_pymongo_collection().find_one({"_id": opened.session_id})
+
+    assert read is not None
+    assert raw == get_dict(read, keep_nulls=True)

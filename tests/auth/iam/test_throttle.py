@@ -134,6 +134,16 @@ async def test_same_steps_same_answers(settings: CommonSettings, database: Any) 
         assert await shared.attempt(counters, now) == pytest.approx(await local.attempt(counters, now))
 
 
+async def test_forgotten_programs(settings: CommonSettings, database: Any) -> None:
+    """A Redis that was started again, or has forgotten our programs, is told them again."""
+    counters, results = RedisCounters(settings.REDIS_DB_RATE_LIMIT), []
+    for _ in range(4):
+        await (await get_redis_client(settings.REDIS_DB_RATE_LIMIT)).script_flush()
+        results.append(await counters.attempt([Counter("a", WINDOW)], 1000.0))
+
+    assert results == [0, 0, 0, 100]
+
+
 async def test_keys_are_ours_and_end(settings: CommonSettings, secret: MasterSecret, database: Any) -> None:
     """Counters are under `authrl:` in their database, end within an hour, and show no address and no password."""
     throttle = Throttle(settings, secret)

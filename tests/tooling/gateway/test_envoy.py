@@ -23,10 +23,11 @@ from mysingle._kernel.errors import UnauthenticatedError
 from mysingle._kernel.propagation import IDENTITY_HEADERS
 from mysingle.auth._headers import collect
 from mysingle.auth._proof import HmacProof
-from mysingle.embedded import EmbeddedEnvoy
+from mysingle.embedded import EmbeddedEnvoy, ServerStartError
 from mysingle.tooling.gateway import gateway_config
 
 KEY = "test-gateway-key-0123456789abcdef"
+KEYS = {"order-service": "order-gateway-key-0123456789abcdef", "quote-service": "quote-gateway-key-0123456789abcdef"}
 STRATEGIES = "/api/v1/strategies"
 SPOOFED = [
     ("X-User-Id", "b0b000000000000000000002"),
@@ -124,12 +125,24 @@ def gateway(
             "paths": [STRATEGIES, "/api/v1"],
             "public_paths": ["/api/v1/open/*", "/api/v1/ping"],
         },
-        {"name": "quote-service", "url": services["sockets"], "paths": ["/api/v1/quotes"]},
+        {
+            "name": "quote-service",
+            "url": services["sockets"],
+            "paths": ["/api/v1/quotes"],
+            "hmac_key": "env:QUOTE_HMAC_KEY",
+        },
+        {
+            "name": "order-service",
+            "url": services["service"],
+            "paths": ["/api/v1/orders"],
+            "hmac_key": "env:ORDER_HMAC_KEY",
+        },
         {"name": "away-service", "url": "http://127.0.0.1:1", "public_paths": ["/away"]},
     ]
     file = tmp_path_factory.mktemp("gateway") / "gateway.yaml"
     file.write_text(json.dumps({"issuer": iam.issuer, **keys, "services": listed}))
-    with EmbeddedEnvoy(gateway_config(file, "envoy"), environ={"GATEWAY_HMAC_KEY": KEY}) as envoy:
+    own = {"ORDER_HMAC_KEY": KEYS["order-service"], "QUOTE_HMAC_KEY": KEYS["quote-service"]}
+    with EmbeddedEnvoy(gateway_config(file, "envoy"), environ={"GATEWAY_HMAC_KEY": KEY, **own}) as envoy:
         yield envoy
 
 
@@ -283,6 +296,8 @@ def test_refused_token(gateway: EmbeddedEnvoy, iam: Any, changes: dict[str, Any]
     assert answer.headers["www-authenticate"].startswith("Bearer realm=")
     assert answer.headers["content-type"] == "application/problem+json"
     assert (answer.json()["code"], answer.json()["status"]) == ("TOKEN_INVALID", 401)
+    assert answer.json()["type"] == "https://docs.mysingle.dev/errors/TOKEN_INVALID"
+    assert answer.json()["title"] == "Token invalid"
     assert answer.json()["correlation_id"] == answer.headers["x-correlation-id"]
 
 
@@ -354,6 +369,37 @@ def test_proof_is_for_one_service(gateway: EmbeddedEnvoy, iam: Any, change: dict
         proof_of(headers, **change)
 
 
+def test_key_of_a_service(gateway: EmbeddedEnvoy, iam: Any) -> None:
+    """A service with a key of its own gets proofs of that key, also in turn with others; no other key fits them."""
+    answers = [
+        (name, raw_headers(call(gateway, path, iam.token(), headers=SPOOFED)))
+        for _ in range(3)
+        for name, path in (("strategy-service", STRATEGIES), ("order-service", "/api/v1/orders/7"))
+    ]
+
+    for name, headers in answers:
+        assert proof_of(headers, service=name, key=KEYS.get(name, KEY)) == "hmac"
+        for key in {KEY, *KEYS.values()} - {KEYS.get(name, KEY)}:
+            with pytest.raises(UnauthenticatedError, match="not valid"):
+                proof_of(headers, service=name, key=key)
+
+
+@pytest.mark.parametrize("own", [{}, {"ORDER_HMAC_KEY": "short"}], ids=["missing", "short"])
+def test_without_a_key(iam: Any, own: dict[str, str], tmp_path: Path) -> None:
+    """Envoy does not start without the key of one of the services, and says which variable it is."""
+    listed = [
+        {"name": "strategy-service", "url": "http://127.0.0.1:1", "paths": [STRATEGIES]},
+        {"name": "order-service", "url": "http://127.0.0.1:1", "paths": ["/orders"], "hmac_key": "env:ORDER_HMAC_KEY"},
+    ]
+    keys = [{"kid": "2026-11", "algorithm": "ES256", "pem": iam.pem}]
+    file = tmp_path / "gateway.yaml"
+    file.write_text(json.dumps({"issuer": iam.issuer, "keys": keys, "services": listed}))
+    envoy = EmbeddedEnvoy(gateway_config(file, "envoy"), environ={"GATEWAY_HMAC_KEY": KEY, **own})
+
+    with pytest.raises(ServerStartError, match="the variable ORDER_HMAC_KEY must hold the key"):
+        envoy.start()
+
+
 def test_preflight(gateway: EmbeddedEnvoy) -> None:
     """A preflight, which has no token, reaches the service without a caller."""
     preflight = [("Origin", "https://app.example.com"), ("Access-Control-Request-Method", "POST"), *SPOOFED]
@@ -423,7 +469,7 @@ def test_websocket(gateway: EmbeddedEnvoy, iam: Any) -> None:
     headers = [(name.lower().encode(), value.encode()) for name, value in said]
 
     assert (status, identity(headers)["X-User-Id"]) == (101, "a11ce0000000000000000001")
-    assert proof_of(headers, service="quote-service") == "hmac"
+    assert proof_of(headers, service="quote-service", key=KEYS["quote-service"]) == "hmac"
 
 
 def test_websocket_without_token(gateway: EmbeddedEnvoy) -> None:

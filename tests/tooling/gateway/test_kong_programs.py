@@ -83,6 +83,7 @@ class Kong:
         service: str | None = "strategy-service",
         method: str = "GET",
         key: str | None = KEY,
+        reference: str = "{vault://env/gateway-hmac-key}",
         clock: float = NOW,
     ) -> Answer:
         table = self.runtime.table_from
@@ -94,7 +95,7 @@ class Kong:
                 "client": table({"get_credential": lambda: table({"key": "2026-11"}) if credential else None}),
                 "router": table({"get_service": lambda: table({"name": service}) if service else None}),
                 "request": table({"get_method": lambda: method}),
-                "vault": table({"get": lambda name: {"{vault://env/gateway-hmac-key}": key}[name]}),
+                "vault": table({"get": lambda name: {reference: key}[name]}),
                 "response": table({"exit": self.exit}),
                 "log": table({"err": lambda *_: None}),
             }
@@ -215,9 +216,9 @@ def python_signature(answer: Answer, *, method: str = "GET", service: str = "str
     return "v1=" + hmac.digest(KEY.encode(), message.encode("latin-1"), "sha256").hex()
 
 
-def proof_of(answer: Answer, *, method: str = "GET", service: str = "strategy-service") -> str | None:
+def proof_of(answer: Answer, *, method: str = "GET", service: str = "strategy-service", key: str = KEY) -> str | None:
     """Let the service's own check judge what it gets."""
-    proof = HmacProof([KEY.encode()], service_name=service, max_skew_seconds=30, memory=10, clock=lambda: NOW + 5)
+    proof = HmacProof([key.encode()], service_name=service, max_skew_seconds=30, memory=10, clock=lambda: NOW + 5)
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers]
     scope = {"type": "http", "method": method, "headers": headers}
     evidence = proof.check(scope, collect(scope))
@@ -344,7 +345,13 @@ def test_refused_claims(runtime: Any, programs: Programs, iam: Any, changes: dic
     assert (answer.status, answer.identity) == (401, {})
     assert answer.body is not None
     assert answer.answer_headers is not None
-    assert answer.body["code"] == "TOKEN_INVALID"
+    assert answer.body == {
+        "type": "https://docs.mysingle.dev/errors/TOKEN_INVALID",
+        "title": "Token invalid",
+        "status": 401,
+        "code": "TOKEN_INVALID",
+        "detail": "The access token is not accepted.",
+    }
     assert answer.answer_headers["WWW-Authenticate"].startswith("Bearer ")
 
 
@@ -360,6 +367,8 @@ def test_key_that_cannot_be_used(runtime: Any, programs: Programs, iam: Any, key
     answer = Kong(runtime, SPOOFED).run(programs.sign, token=iam.token(), key=key)
 
     assert (answer.status, answer.identity) == (503, {})
+    assert answer.body is not None
+    assert answer.body["title"] == "Authentication temporarily unavailable"
 
 
 @pytest.mark.parametrize(
@@ -372,6 +381,25 @@ def test_proof_is_for_one_request(runtime: Any, programs: Programs, iam: Any, ch
     assert python_signature(answer, **change) != answer.values("X-Gateway-Signature")[0]
     with pytest.raises(UnauthenticatedError, match="not valid"):
         proof_of(answer, **change)
+
+
+def test_key_of_a_service(runtime: Any, write: Callable[..., Path], iam: Any) -> None:
+    """Each service is signed for with its own key, from where the list says it is, and another key fits no proof."""
+    keys = [{"kid": "2026-11", "algorithm": "ES256", "pem": iam.pem}]
+    listed = [
+        {"name": "strategy-service", "url": "http://strategy:8000", "paths": ["/strategies"]},
+        {"name": "order-service", "url": "http://order:8000", "paths": ["/orders"], "hmac_key": "env:ORDER_HMAC_KEY"},
+    ]
+    config = yaml.safe_load(render(write(keys=keys, services=listed), "kong"))
+    strategy, order = (service["plugins"][1]["config"]["access"][0] for service in config["services"])
+    own = {"service": "order-service", "reference": "{vault://env/order-hmac-key}", "key": "another-key-" + KEY}
+
+    shared = Kong(runtime, SPOOFED).run(strategy, token=iam.token())
+    answer = Kong(runtime, SPOOFED).run(order, token=iam.token(), **own)
+
+    assert proof_of(shared) == proof_of(answer, service="order-service", key=own["key"]) == "hmac"
+    with pytest.raises(UnauthenticatedError, match="not valid"):
+        proof_of(answer, service="order-service")
 
 
 def test_changed_superuser(runtime: Any, programs: Programs, iam: Any) -> None:

@@ -36,6 +36,7 @@ def test_defaults(tmp_path: Path) -> None:
 
     assert (gateway.audience, gateway.hmac_key, gateway.listen) == ("mysingle", "env:GATEWAY_HMAC_KEY", "0.0.0.0:8080")
     assert (gateway.trusted_hops, service.timeout_seconds) == (0, 60)
+    assert service.hmac_key == gateway.hmac_key
     assert service.endpoint == ("strategy-service", 8443, True)
     assert service.mtls is not None
     assert service.mtls.certificate == "/etc/gateway/client.pem"
@@ -67,6 +68,11 @@ MISTAKES = [
     ("jwks-plain", {"jwks_url": "http://iam:8000/keys"}, "a URL that begins with https://, or http:// on the loopback"),
     ("jwks-look-alike", {"jwks_url": "http://localhost.evil.com/keys"}, "is not accepted"),
     ("hmac-key", {"hmac_key": "s3cr3t" * 20}, "hmac_key: this text is not accepted; accepted is env:NAME"),
+    (
+        "hmac-key-of-one",
+        {"services": [service(hmac_key="s3cr3t" * 20)]},
+        r"services\[0\]\.hmac_key: this text is not accepted; accepted is env:NAME",
+    ),
     ("listen", {"listen": "localhost:80"}, "listen: 'localhost:80' is not accepted; accepted is an address and a port"),
     ("listen-port", {"listen": "0.0.0.0:70000"}, "listen: .* is not accepted"),
     ("hops", {"trusted_hops": -1}, "trusted_hops: -1 is not accepted; accepted is a whole number from 0 to 10"),

@@ -96,6 +96,27 @@ def test_key_is_referred_to(write: Write, iam: Any, hmac_key: str, reference: st
     assert f'kong.vault.get("{reference}")' in text
 
 
+@pytest.mark.parametrize("target", ["kong", "envoy"])
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_shared_key_is_told(write: Write, iam: Any, target: str, is_shared: bool, tmp_path: Path) -> None:
+    """The rendered file says which key signs for whom, and warns of one that several services have."""
+    own = {} if is_shared else {"hmac_key": "env:ORDER_HMAC_KEY"}
+    services = [
+        {"name": "strategy-service", "url": "http://strategy:8000", "paths": ["/strategies"]},
+        {"name": "order-service", "url": "http://order:8000", "paths": ["/orders"], **own},
+        {"name": "iam-service", "url": "http://iam:8000", "public_paths": ["/auth/*"]},
+    ]
+    keys = [{"kid": "2026-11", "algorithm": "ES256", "pem": iam.pem}]
+    text = render(write(keys=keys, services=services), target)
+    notes = "".join(line for line in text.splitlines() if line.startswith("#"))
+    (tmp_path / "kong.yaml").write_text(text)
+
+    assert ("strategy-service, order-service share the key env:GATEWAY_HMAC_KEY" in notes) == is_shared
+    assert ("signs for order-service" in notes) == (not is_shared)
+    assert "iam-service" not in notes
+    assert target == "envoy" or lint(tmp_path / "kong.yaml") == ()
+
+
 def test_names_come_from_one_place(file: Path) -> None:
     """The signed headers of the programs are those of the package, in their order."""
     table = ", ".join(f'"{name}"' for name in IDENTITY_HEADERS)
@@ -108,12 +129,21 @@ def test_names_come_from_one_place(file: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "changes", "said"),
     [
-        ("kong", {}, "Kong does not fetch keys; give `keys`"),
-        ("envoy", {"hmac_key": "{vault://aws/gateway/key}"}, "hmac_key must be env:NAME"),
+        ("kong", {}, "Kong does not fetch keys; give `keys` or keys_file, or --keys"),
+        (
+            "envoy",
+            {"hmac_key": "{vault://aws/gateway/key}"},
+            "strategy-service from a variable; hmac_key must be env:NAME",
+        ),
+        (
+            "envoy",
+            {"services": [{"name": "a", "url": "http://a", "paths": ["/a"], "hmac_key": "{vault://aws/a}"}]},
+            "Envoy reads the key for a from a variable",
+        ),
         ("envoy", {"mtls": {"certificate_id": CERTIFICATE_ID}}, "mtls of orders has no certificate and key"),
         ("kong", {"mtls": {"certificate": "/c", "key": "/k"}}, "Kong does not fetch keys|no certificate_id"),
     ],
-    ids=["kong-keys", "envoy-vault", "envoy-mtls", "kong-mtls"],
+    ids=["kong-keys", "envoy-vault", "envoy-vault-of-one", "envoy-mtls", "kong-mtls"],
 )
 def test_target_lacks_something(write: Write, target: str, changes: dict[str, Any], said: str) -> None:
     """What one gateway needs and the list does not say is an error that says what to add."""

@@ -10,11 +10,13 @@ from mysingle._kernel.settings.groups import (
     RedisAllocation,
     RedisSettings,
 )
+from mysingle._kernel.settings.grpc import GrpcSettings
 
 __all__ = [
     "AuthSettings",
     "CommonSettings",
     "DslSettings",
+    "GrpcSettings",
     "HttpSettings",
     "IamSettings",
     "MailSettings",

@@ -20,11 +20,13 @@ from mysingle._kernel.settings.groups import (
     RedisSettings,
     allocation_problems,
 )
+from mysingle._kernel.settings.grpc import GrpcSettings
 from mysingle._kernel.settings.report import report
 from mysingle._kernel.settings.sources import FileSource, files_from_environment, files_in
 
 __all__ = ["CommonSettings", "SettingsError", "get_settings", "reset_settings", "set_settings"]
 
+CLUSTER_DRAIN_SECONDS = 5.0
 SECRETS_DIRECTORY = Path("/run/secrets")
 
 
@@ -39,6 +41,7 @@ class CommonSettings(
     OAuthSettings,
     MailSettings,
     DslSettings,
+    GrpcSettings,
 ):
     """
     All settings of a service; subclass it to add your own.
@@ -70,6 +73,14 @@ class CommonSettings(
         problems = allocation_problems(self)
         if problems:
             raise SettingsError(problems)
+
+    @property
+    def drain_delay_seconds(self) -> float:
+        """How long a draining service goes on serving, unless its own configuration says otherwise."""
+        if self.DRAIN_DELAY_SECONDS is not None:
+            return self.DRAIN_DELAY_SECONDS
+        is_cluster = self.KUBERNETES_SERVICE_HOST is not None or self.is_production
+        return CLUSTER_DRAIN_SECONDS if is_cluster else 0.0
 
     @model_validator(mode="before")
     @classmethod

@@ -96,6 +96,7 @@ class MongoSettings(BaseSettings):
     MONGODB_CONNECT_TIMEOUT_MS: PositiveInt = 3_000
     MONGODB_SERVER_SELECTION_TIMEOUT_MS: PositiveInt = 3_000
     MONGODB_TIMEOUT_MS: PositiveInt = 5_000
+    MONGODB_SLOW_QUERY_MS: Annotated[int, Field(ge=0)] = 500
 
     @property
     def mongodb_url(self) -> str:
@@ -155,7 +156,13 @@ class RedisSettings(RedisAllocation):
     REDIS_USERNAME: str | None = None
     REDIS_PASSWORD: SecretStr | None = None
     REDIS_TLS: bool = False
+    REDIS_TLS_CA: Path | None = None
+    REDIS_TLS_CERT: Path | None = None
+    REDIS_TLS_KEY: Path | None = None
     REDIS_MODE: Literal["standalone", "sentinel", "cluster"] = "standalone"
+    REDIS_NODES: TextList = ()
+    REDIS_SENTINEL_MASTER: str = "mymaster"
+    REDIS_SENTINEL_PASSWORD: SecretStr | None = None
     REDIS_POLICY: Literal["warn", "strict"] = "warn"
     REDIS_MAX_CONNECTIONS: PositiveInt = 50
     REDIS_CONNECT_TIMEOUT_SECONDS: Seconds = 1.0

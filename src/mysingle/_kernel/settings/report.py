@@ -9,9 +9,9 @@ from pydantic import AliasChoices, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from mysingle._kernel.settings.sources import Unreadable, files_from_environment, is_secret
+from mysingle._kernel.settings.sources import Unreadable, files_from_environment, files_in, is_secret
 
-__all__ = ["report"]
+__all__ = ["Origins", "report"]
 
 
 def report(settings_cls: type[BaseSettings], error: ValidationError, values: Mapping[str, Any]) -> list[str]:
@@ -48,20 +48,37 @@ def _spellings(name: str, field: FieldInfo) -> tuple[str, ...]:
 
 
 def _origin(settings_cls: type[BaseSettings], name: str, values: Mapping[str, Any]) -> str:
-    """Say where a value came from, and under which spelling when that is not the field's own."""
-    field = settings_cls.model_fields.get(name)
-    spellings = (name,) if field is None else _spellings(name, field)
-    env_file = values.get("_env_file", settings_cls.model_config.get("env_file"))
-    dotenv = pydantic_settings.DotEnvSettingsSource(settings_cls, env_file=env_file).env_vars
-    places = (
-        ("an argument", values),
-        ("the environment", os.environ),
-        (f"{name}_FILE", files_from_environment(settings_cls)),
-        (env_file, dotenv),
-    )
-    for place, names in places:
-        given = {key.upper() for key in names}
-        for spelling in spellings:
-            if spelling in given:
-                return f"{place}" if spelling == name else f"{spelling} in {place}"
-    return f"{getattr(settings_cls, 'secrets_directory', 'a secrets file')}"
+    """Say where a wrong value came from; what is in no other place stands in the directory of secrets."""
+    found = Origins(settings_cls, values).of(name)
+    return found or f"{getattr(settings_cls, 'secrets_directory', 'a secrets file')}"
+
+
+class Origins:
+    """Where values come from: the environment, files and arguments, read once."""
+
+    def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
+        self._settings_cls = settings_cls
+        env_file = values.get("_env_file", settings_cls.model_config.get("env_file"))
+        dotenv = pydantic_settings.DotEnvSettingsSource(settings_cls, env_file=env_file).env_vars
+        directory = getattr(settings_cls, "secrets_directory", None)
+        self._places = tuple(
+            (place, frozenset(name.upper() for name in names))
+            for place, names in (
+                ("an argument", values),
+                ("the environment", os.environ),
+                ("<NAME>_FILE", files_from_environment(settings_cls)),
+                (f"{env_file}", dotenv),
+                (f"{directory}", files_in(directory) if directory is not None else ()),
+            )
+        )
+
+    def of(self, name: str) -> str | None:
+        """Say where a value came from, and under which spelling when that is not the field's own; None: nowhere."""
+        field = self._settings_cls.model_fields.get(name)
+        spellings = (name,) if field is None else _spellings(name, field)
+        for place, names in self._places:
+            for spelling in spellings:
+                if spelling in names:
+                    where = place.replace("<NAME>", name)
+                    return where if spelling == name else f"{spelling} in {where}"
+        return None

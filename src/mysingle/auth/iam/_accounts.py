@@ -7,7 +7,7 @@ from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.identity import AuthenticatedUser
 from mysingle.auth.iam._documents import AuthEvent, OAuthAccount, User
 from mysingle.auth.iam._email_address import EmailAddress, normalize
-from mysingle.auth.iam._errors import IamReason, bad_request, conflict, forbidden, not_found
+from mysingle.auth.iam._errors import IamReason, bad_request, forbidden, not_found
 from mysingle.auth.iam._events import EventKind
 from mysingle.auth.iam._mail import MailKind
 from mysingle.auth.iam._one_time import BadTokenError, Redeemed
@@ -37,6 +37,21 @@ class Accounts:
             MySingleError: USER_NOT_FOUND.
         """
         return (await self._tools.require(user_id)).view()
+
+    async def own(self, caller: AuthenticatedUser) -> UserView:
+        """
+        Return the account of a caller; the test user of the development bypass has none, and is shown as it is.
+
+        Raises:
+            MySingleError: USER_NOT_FOUND.
+        """
+        return _test_user(caller) if caller.auth_method == "bypass" else await self.view(caller.id)
+
+    async def _account(self, caller: AuthenticatedUser) -> User:
+        if caller.auth_method == "bypass":
+            message = "The test user of the development bypass has no account: sign in with one of your own."
+            raise not_found(IamReason.USER_NOT_FOUND, message)
+        return await self._tools.require(caller.id)
 
     async def forgot_password(self, email: str, device: Device) -> None:
         """Mail a link to choose a new password, if there is an active account; nobody can tell from outside."""
@@ -122,35 +137,42 @@ class Accounts:
         Raises:
             MySingleError: REAUTH_FAILED, UPDATE_USER_INVALID_PASSWORD, RATE_LIMITED.
         """
-        user = await self._tools.require(caller.id)
+        user = await self._account(caller)
         await self._reauthenticate(user, current, device)
-        await self._set_password(user, new, caller, device)
+        await self._set_password(user, await self._hashed(user, new), caller, device)
 
-    async def _set_password(self, user: User, new: str, caller: AuthenticatedUser, device: Device) -> None:
+    async def _hashed(self, user: User, new: str) -> str:
+        """Return the hash of a password that may be the user's next one."""
+        names = (user.full_name,)
+        self._tools.check_password(new, IamReason.UPDATE_USER_INVALID_PASSWORD, email=user.email, names=names)
+        return await self._tools.passwords.hash(new)
+
+    async def _set_password(self, user: User, hashed: str, caller: AuthenticatedUser, device: Device) -> None:
         tools = self._tools
-        tools.check_password(new, IamReason.UPDATE_USER_INVALID_PASSWORD, email=user.email, names=(user.full_name,))
-        hashed = await tools.passwords.hash(new)
         await self._end_access(str(user.id), keeps=caller.session_id)
         await tools.change(str(user.id), hashed_password=hashed)
         await self._after_new_password(user, device, EventKind.PASSWORD_CHANGED, keeps=caller.session_id)
 
     async def update_me(self, caller: AuthenticatedUser, body: UserUpdate, device: Device) -> UserView:
         """
-        Change what people may change about themselves. A new address takes effect when it is verified.
+        Change what people may change about themselves, or nothing. A new address takes effect when it is verified.
 
         Raises:
             MySingleError: REAUTH_REQUIRED or REAUTH_FAILED, UPDATE_USER_INVALID_PASSWORD,
                 UPDATE_USER_EMAIL_ALREADY_EXISTS unless nobody may learn which addresses are known.
         """
-        user = await self._tools.require(caller.id)
+        user = await self._account(caller)
         if body.email is not None or body.password is not None:
             if body.current_password is None:
                 raise _reauthentication_required()
             await self._reauthenticate(user, body.current_password.get_secret_value(), device)
-        if body.email is not None:
-            await self._request_address(user, body.email, device)
-        if body.password is not None:
-            await self._set_password(user, body.password.get_secret_value(), caller, device)
+        address = None if body.email is None else await self._acceptable(user, normalize(body.email))
+        hashed = None if body.password is None else await self._hashed(user, body.password.get_secret_value())
+        # Whatever can be refused has been. The password goes first, because it ends the links that were mailed.
+        if hashed is not None:
+            await self._set_password(user, hashed, caller, device)
+        if address is not None:
+            await self._request_address(user, address, device)
         names: dict[str, Any] = body.model_dump(include={"full_name", "avatar_url"}, exclude_unset=True)
         if not names:
             return await self.view(caller.id)
@@ -160,16 +182,21 @@ class Accounts:
         )
         return changed
 
-    async def _request_address(self, user: User, email: str, device: Device) -> None:
-        tools, address, user_id = self._tools, normalize(email), str(user.id)
+    async def _acceptable(self, user: User, address: EmailAddress) -> EmailAddress:
+        """Return a new address; refuse another account's, unless nobody may learn which addresses are known."""
+        is_silent = self._tools.settings.AUTH_REGISTER_ENUMERATION == "strict"
+        if address.key == user.email_key or is_silent or await self._tools.users.by_email_key(address.key) is None:
+            return address
+        message = "There is another account with this e-mail address."
+        raise bad_request(IamReason.UPDATE_USER_EMAIL_ALREADY_EXISTS, message)
+
+    async def _request_address(self, user: User, address: EmailAddress, device: Device) -> None:
+        tools, user_id = self._tools, str(user.id)
         if address.key == user.email_key:
             await tools.change(user_id, email=address.display)
             return
         if tools.settings.AUTH_REGISTER_ENUMERATION == "strict":
             tools.background.start(self._offer_address(user, address, device))
-        elif await tools.users.by_email_key(address.key) is not None:
-            message = "There is another account with this e-mail address."
-            raise bad_request(IamReason.UPDATE_USER_EMAIL_ALREADY_EXISTS, message)
         else:
             await self._offer_address(user, address, device)
         await tools.events.record(EventKind.EMAIL_CHANGE_REQUESTED, user_id=user_id, device=device)
@@ -192,7 +219,7 @@ class Accounts:
         Raises:
             MySingleError: REAUTH_REQUIRED or REAUTH_FAILED, LAST_SUPERUSER.
         """
-        user = await self._tools.require(caller.id)
+        user = await self._account(caller)
         if current is not None:
             await self._reauthenticate(user, current, device)
         elif not is_recent(caller):
@@ -245,13 +272,10 @@ class Accounts:
             MySingleError: OAUTH_ACCOUNT_NOT_FOUND, LAST_LOGIN_METHOD.
         """
         tools = self._tools
-        user, linked = await tools.require(user_id), await self.linked(user_id)
-        if not any((item.provider, item.account_id) == (provider, account_id) for item in linked):
+        user = await tools.require(user_id)
+        unlink = tools.linked.unlink_but_one if user.hashed_password is None else tools.linked.unlink
+        if not await unlink(user_id, provider, account_id):
             raise not_found(IamReason.OAUTH_ACCOUNT_NOT_FOUND, "This account is not linked.")
-        if user.hashed_password is None and len(linked) == 1:
-            message = "Nobody could sign in without it: set a password first."
-            raise conflict(IamReason.LAST_LOGIN_METHOD, message)
-        await tools.linked.unlink(user_id, provider, account_id)
         await tools.events.record(
             EventKind.OAUTH_UNLINKED, user_id=user_id, device=device, detail={"provider": provider}
         )
@@ -271,6 +295,22 @@ class Accounts:
 def is_recent(caller: AuthenticatedUser) -> bool:
     """Tell whether somebody has proved who they are within the last ten minutes."""
     return caller.authenticated_at is not None and instant() - caller.authenticated_at <= _RECENT
+
+
+def _test_user(caller: AuthenticatedUser) -> UserView:
+    return UserView(
+        id=caller.id,
+        email=caller.email or "",
+        email_key=caller.email or "",
+        full_name=caller.full_name,
+        is_active=caller.is_active,
+        is_superuser=caller.is_superuser,
+        is_verified=caller.is_verified,
+        has_password=False,
+        roles=tuple(sorted(caller.roles)),
+        created_at=instant(0),
+        updated_at=instant(0),
+    )
 
 
 def _reauthentication_required() -> MySingleError:

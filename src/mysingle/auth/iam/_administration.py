@@ -1,10 +1,11 @@
 """What administrators do with the accounts of others."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mysingle._kernel.errors import AlreadyExistsError
 from mysingle._kernel.identity import AuthenticatedUser
-from mysingle.auth.iam._documents import AuthEvent, User
+from mysingle.auth.iam._documents import AuthEvent, OAuthAccount, User
 from mysingle.auth.iam._email_address import normalize
 from mysingle.auth.iam._errors import IamReason, bad_request
 from mysingle.auth.iam._events import EventKind
@@ -28,6 +29,10 @@ class Administration:
     async def page(self, *, text: str | None, is_active: bool | None, limit: int, cursor: str | None) -> UserPage:
         """Return some users, in the order of their ids."""
         return await self._tools.users.page(text=text, is_active=is_active, limit=limit, cursor=cursor)
+
+    async def linked(self, user_ids: Sequence[str]) -> Mapping[str, tuple[OAuthAccount, ...]]:
+        """Return the accounts at other providers of some users."""
+        return await self._tools.linked.of_users(user_ids)
 
     async def view(self, user_id: str) -> UserView:
         """Return one user."""

@@ -7,7 +7,6 @@ from mysingle._kernel.settings import CommonSettings
 
 __all__ = ["Cookies", "cookie_value"]
 
-CSRF_COOKIE = "csrf"
 _MAX_COOKIE_BYTES = 8 * 1024
 _QUOTES = b'" \t'
 
@@ -17,14 +16,14 @@ class Cookies:
     """
     The cookies of one service.
 
-    Over https the names of the two tokens begin with `__Host-`, so that no other host of the domain can set them;
-    `csrf` is the one that scripts may read. Plain names are for development over http, and for older clients.
+    Over https the names begin with `__Host-`, so that no other host of the domain can set them; `csrf` is the one that
+    scripts may read. Plain names are for development over http, and for older clients.
     """
 
     access: str
     refresh: str
+    csrf: str
     is_secure: bool
-    csrf: str = CSRF_COOKIE
 
     @classmethod
     def from_settings(cls, settings: CommonSettings) -> "Cookies":
@@ -32,9 +31,9 @@ class Cookies:
         base = settings.PUBLIC_BASE_URL
         is_secure = not settings.is_relaxed or (base is not None and base.scheme == "https")
         if settings.AUTH_COMPAT:
-            return cls(access="access_token", refresh="refresh_token", is_secure=is_secure)
+            return cls(access="access_token", refresh="refresh_token", csrf="csrf", is_secure=is_secure)
         prefix = "__Host-" if is_secure else ""
-        return cls(access=f"{prefix}access", refresh=f"{prefix}refresh", is_secure=is_secure)
+        return cls(access=f"{prefix}access", refresh=f"{prefix}refresh", csrf=f"{prefix}csrf", is_secure=is_secure)
 
     def issue(
         self, *, access: str, access_seconds: int, refresh: str, refresh_seconds: int, csrf: str

@@ -1,5 +1,6 @@
 """Counters of attempts with a delay: one rule, kept in Redis for all processes or in the memory of this one."""
 
+import functools
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -111,12 +112,12 @@ def _count(rule: Rule, state: _State, now: float) -> None:
 
 
 # The same arithmetic as above, in milliseconds. KEYS: one hash for each counter, with its count, since and until.
-# ARGV: now, then for each counter attempts, window, first delay, longest delay.
+# ARGV: now, then for each counter "attempts window first-delay longest-delay".
 _SHARED = """
 local now = tonumber(ARGV[1])
 local function rule(i)
-  local at = 2 + (i - 1) * 4
-  return tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  local attempts, window, first, longest = string.match(ARGV[i + 1], '(%d+) (%d+) (%d+) (%d+)')
+  return tonumber(attempts), tonumber(window), tonumber(first), tonumber(longest)
 end
 local function read(key)
   local found = redis.call('HMGET', key, 'count', 'since', 'until')
@@ -189,13 +190,8 @@ class RedisCounters:
 
     async def _run(self, script: str, counters: Sequence[Counter], now: float) -> Any:
         keys = [f"authrl:{counter.key}" for counter in counters]
-        arguments = [
-            math.floor(now * 1000),
-            *(number for counter in counters for number in _milliseconds(counter.rule)),
-        ]
-        return await get_redis_manager().run(
-            self._number, lambda redis: redis.eval(script, len(keys), *keys, *map(str, arguments))
-        )
+        rules = [_milliseconds(counter.rule) for counter in counters]
+        return await get_redis_manager().run_script(self._number, script, keys, [math.floor(now * 1000), *rules])
 
 
 class SafeCounters:
@@ -226,10 +222,6 @@ class SafeCounters:
             return
 
 
-def _milliseconds(rule: Rule) -> tuple[int, int, int, int]:
-    return (
-        rule.attempts,
-        rule.window_seconds * 1000,
-        rule.first_delay_seconds * 1000,
-        rule.max_delay_seconds * 1000,
-    )
+@functools.cache
+def _milliseconds(rule: Rule) -> str:
+    return f"{rule.attempts} {rule.window_seconds}000 {rule.first_delay_seconds}000 {rule.max_delay_seconds}000"

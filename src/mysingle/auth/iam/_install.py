@@ -6,6 +6,7 @@ from typing import Any
 
 from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.logging import get_logger
+from mysingle._kernel.settings import CommonSettings
 from mysingle.auth.iam._bootstrap import ensure_superuser
 from mysingle.auth.iam._container import Iam
 from mysingle.auth.iam._routes import PREFIX, make_routers
@@ -31,6 +32,10 @@ PUBLIC_PATHS = (
 """Where somebody without a token may come; what is below `oauth2` asks for a caller itself where it needs one."""
 
 _MAX_PAUSE_SECONDS = 60.0
+_ONE_ADDRESS = (
+    "FORWARDED_ALLOW_IPS is not set: behind a gateway all clients share one address, and so the limits of one; "
+    "give it the addresses of the gateway"
+)
 
 log = get_logger("mysingle.iam")
 
@@ -40,7 +45,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     "description": "Why a request was refused (RFC 9457); `code` is stable.",
     "required": ["type", "title", "status", "detail", "instance", "code", "domain", "correlation_id"],
     "properties": {
-        "type": {"type": "string"},
+        "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
@@ -79,6 +84,13 @@ def install_iam(app: Any, iam: Iam) -> None:  # Any: a FastAPI app, whose librar
     }
 
 
+def _warn_of_one_address(settings: CommonSettings) -> None:
+    """Say that attempts are counted by the address of a gateway when nobody has told whose word about it counts."""
+    is_in_earnest = settings.is_environment_explicit and not settings.is_relaxed
+    if is_in_earnest and "FORWARDED_ALLOW_IPS" not in settings.model_fields_set:
+        log.warning("iam.client_address", hint=_ONE_ADDRESS)
+
+
 class IamResource:
     """Opens with the signing keys and the first superuser, keeps the keys fresh, and ends what is still going on."""
 
@@ -96,6 +108,7 @@ class IamResource:
             MySingleError: the database is away.
         """
         tools = self._iam.tools
+        _warn_of_one_address(self._iam.settings)
         await tools.passwords.open()
         await tools.cache.open()
         await tools.keys.load()
@@ -113,6 +126,7 @@ class IamResource:
         tools = self._iam.tools
         tools.background.is_open = False
         await tools.background.settle()
+        await tools.events.close()
         await self._iam.oauth.close()
         await tools.cache.close()
         await tools.passwords.close()

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from mysingle.auth.iam._documents import OneTimeToken, insert_new, stored
+from mysingle._kernel.errors import AlreadyExistsError
+from mysingle.auth.iam._documents import OneTimeToken, stored
 from mysingle.auth.iam._values import Clock, instant
 
 __all__ = ["BadTokenError", "OneTimeTokens", "Redeemed"]
 
 _BYTES = 32
 _MAX_TOKEN = 64
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +47,17 @@ class OneTimeTokens:
 
     async def issue(self, purpose: str, user_id: str, *, email: str, ttl: float) -> str:
         """
-        Return a new token; `ttl` in seconds. Former tokens of the same user and purpose stop working.
+        Return a new token; `ttl` in seconds. The former one of the same user and purpose stops working.
 
-        `purpose` is a word of the caller, such as `verify`; a token of one purpose is unknown to all others.
+        Of several that are issued at once the last one to be stored works. `purpose` is a word of the caller, such as
+        `verify`; a token of one purpose is unknown to all others.
         """
-        await self.revoke(user_id, purpose=purpose)
         token = secrets.token_urlsafe(_BYTES)
         now = instant(self._clock())
-        await insert_new(
+        await _store(
             OneTimeToken(
-                id=_fingerprint(purpose, token),
+                id=f"{user_id}.{purpose}",
+                token_hash=_fingerprint(purpose, token),
                 purpose=purpose,
                 user_id=user_id,
                 email=email,
@@ -75,7 +78,7 @@ class OneTimeTokens:
             raise BadTokenError
         tokens = OneTimeToken.get_pymongo_collection()
         now = instant(self._clock())
-        wanted = {"_id": _fingerprint(purpose, token), "purpose": purpose, "expires_at": {"$gt": now}}
+        wanted = {"token_hash": _fingerprint(purpose, token), "purpose": purpose, "expires_at": {"$gt": now}}
         found = await stored(
             tokens.find_one_and_update({**wanted, "used_at": None}, {"$set": {"used_at": now}}),
         )
@@ -88,7 +91,7 @@ class OneTimeTokens:
         """Return what a token is good for without using it up; None for a token that `redeem` would refuse."""
         if not _is_plausible(token):
             return None
-        wanted = {"_id": _fingerprint(purpose, token), "purpose": purpose, "used_at": None}
+        wanted = {"token_hash": _fingerprint(purpose, token), "purpose": purpose, "used_at": None}
         found = await stored(
             OneTimeToken.get_pymongo_collection().find_one({**wanted, "expires_at": {"$gt": instant(self._clock())}})
         )
@@ -103,6 +106,19 @@ class OneTimeTokens:
         chosen = {"user_id": user_id} if purpose is None else {"user_id": user_id, "purpose": purpose}
         result = await stored(OneTimeToken.get_pymongo_collection().delete_many(chosen))
         return result.deleted_count
+
+
+async def _store(row: OneTimeToken) -> None:
+    """Put a token in the place of the former one."""
+    tokens, values = OneTimeToken.get_pymongo_collection(), row.model_dump(exclude={"id"})
+    for attempt in range(_ATTEMPTS):
+        try:
+            await stored(tokens.replace_one({"_id": row.id}, values, upsert=True))
+        except AlreadyExistsError:  # somebody else has just put the first one there
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
 
 
 def _is_plausible(token: str) -> bool:

@@ -1,18 +1,19 @@
 """Users and their linked accounts in MongoDB: every write is atomic, and raises the version that the caches live by."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from mysingle._kernel.errors import AlreadyExistsError
+from mysingle._kernel.errors import AlreadyExistsError, MySingleError
 from mysingle.auth.iam._documents import OAuthAccount, User, insert_new, stored
 from mysingle.auth.iam._errors import IamReason, bad_request, conflict
-from mysingle.auth.iam._values import instant
+from mysingle.auth.iam._last_one import LEAVING, LastOneError, release, reserve
+from mysingle.auth.iam._values import UserView, instant
 
 __all__ = ["OAuthAccountRepository", "UserPage", "UserRepository"]
 
@@ -31,6 +32,7 @@ _CHANGEABLE = frozenset(
     }
 )
 _MAX_PAGE = 100
+_ATTEMPTS = 5
 _ACTIVE_SUPERUSER = {"is_superuser": True, "is_active": True}
 
 
@@ -86,40 +88,37 @@ class UserRepository:
             InvalidArgumentError: UPDATE_USER_EMAIL_ALREADY_EXISTS.
             AlreadyExistsError: LAST_SUPERUSER, or USER_CHANGED meanwhile.
         """
-        found = _object_id(user_id)
+        found, checked = _object_id(user_id), _checked(changes)
         if found is None:
             return None
-        before = await self._set(found, _checked(changes), if_version)
-        if before is None:
+        if changes.get("is_superuser") is False or changes.get("is_active") is False:
+            return await self._step_down(found, checked, if_version)
+        after = await self._set({"_id": found}, checked, if_version)
+        if after is None:
             await self._refuse_if_there(found, if_version)
-            return None
-        await self._keep_a_superuser(before, changes)
-        return await self._one({"_id": found})
+        return after
 
-    async def record_login(self, user_id: str, *, at: datetime, rehash: tuple[str, str] | None = None) -> User | None:
+    async def record_login(self, user: User, *, at: datetime, new_hash: str | None = None) -> UserView | None:
         """
-        Count a login; `rehash` is the former and the new hash of the same password.
+        Count a login of a user who has been read before; return the user as it is now, None when there is none.
 
-        The version stays, because nothing changes that a cache must know. A password that somebody changes
-        meanwhile is not overwritten.
+        `new_hash` is another hash of the same password; one that was changed meanwhile is not overwritten. The
+        version stays, because nothing changes that a cache must know.
         """
-        found = _object_id(user_id)
-        if found is None:
-            return None
-        users = User.get_pymongo_collection()
-        if rehash is not None:
-            former, new = rehash
-            await stored(
-                users.update_one({"_id": found, "hashed_password": former}, {"$set": {"hashed_password": new}})
-            )
+        users, login = User.get_pymongo_collection(), {"last_login_at": at}
+        hashed = {} if new_hash is None else {"hashed_password": new_hash}
+        counted = {"$inc": {"login_count": 1}}
+        # Every change raises the version, so the one that still has it is known in full: nothing comes back.
+        unchanged = {"_id": user.id, "version": user.version}
+        result = await stored(users.update_one(unchanged, {"$set": login | hashed, **counted}))
+        if result.matched_count:
+            return replace(user.view(), last_login_at=at, login_count=user.login_count + 1)
         raw = await stored(
             users.find_one_and_update(
-                {"_id": found},
-                {"$set": {"last_login_at": at}, "$inc": {"login_count": 1}},
-                return_document=ReturnDocument.AFTER,
+                {"_id": user.id}, {"$set": login, **counted}, return_document=ReturnDocument.AFTER
             )
         )
-        return None if raw is None else User.model_validate(raw)
+        return None if raw is None else User.model_validate(raw).view()
 
     async def page(
         self,
@@ -173,14 +172,13 @@ class UserRepository:
         raw = await stored(User.get_pymongo_collection().find_one(dict(query)))
         return None if raw is None else User.model_validate(raw)
 
-    async def _set(self, user_id: ObjectId, changes: Mapping[str, Any], if_version: int | None) -> User | None:
-        """Return the user as it was before the change."""
-        chosen: dict[str, Any] = {"_id": user_id} if if_version is None else {"_id": user_id, "version": if_version}
+    async def _set(self, chosen: Mapping[str, Any], changes: Mapping[str, Any], if_version: int | None) -> User | None:
+        """Return the user as it is after the change; None when no user was chosen."""
+        chosen = dict(chosen) if if_version is None else {**chosen, "version": if_version}
+        change = {"$set": {**changes, "updated_at": instant()}, "$inc": {"version": 1}}
         try:
             raw = await stored(
-                User.get_pymongo_collection().find_one_and_update(
-                    chosen, {"$set": {**changes, "updated_at": instant()}, "$inc": {"version": 1}}
-                )
+                User.get_pymongo_collection().find_one_and_update(chosen, change, return_document=ReturnDocument.AFTER)
             )
         except AlreadyExistsError as error:
             raise bad_request(
@@ -190,16 +188,38 @@ class UserRepository:
 
     async def _refuse_if_there(self, user_id: ObjectId, if_version: int | None) -> None:
         if if_version is not None and await self._one({"_id": user_id}) is not None:
-            raise conflict(IamReason.USER_CHANGED, "Somebody has changed this user meanwhile. Read it again.")
+            raise _changed_meanwhile()
 
-    async def _keep_a_superuser(self, before: User, changes: Mapping[str, Any]) -> None:
-        """Take a change back that left nobody in charge; of two such changes at once both are taken back."""
-        loses = changes.get("is_superuser") is False or changes.get("is_active") is False
-        if not (loses and before.is_superuser and before.is_active) or await self.count_superusers():
-            return
-        former = {name: getattr(before, name) for name in changes}
-        await self._set(before.id, former | _ACTIVE_SUPERUSER, None)  # type: ignore[arg-type]  # a stored document has an id
-        raise conflict(IamReason.LAST_SUPERUSER, "This is the last active superuser: make another one first")
+    async def _step_down(self, user_id: ObjectId, changes: Mapping[str, Any], if_version: int | None) -> User | None:
+        """Change a user who is no active superuser afterwards; somebody else has to be one."""
+        for _ in range(_ATTEMPTS):
+            try:
+                reserved = await reserve(User, {"_id": user_id}, _ACTIVE_SUPERUSER)
+            except LastOneError as error:
+                message = "This is the last active superuser: make another one first"
+                raise conflict(IamReason.LAST_SUPERUSER, message) from error
+            chosen = reserved or {"_id": user_id, "$nor": [_ACTIVE_SUPERUSER]}
+            try:
+                after = await self._set(chosen, {**changes, LEAVING: None}, if_version)
+            except MySingleError:
+                await _let_stay(reserved)
+                raise
+            if after is not None:
+                return after
+            await _let_stay(reserved)
+            if await self._one({"_id": user_id}) is None:
+                return None
+            await self._refuse_if_there(user_id, if_version)
+        raise _changed_meanwhile()
+
+
+async def _let_stay(reserved: Mapping[str, object] | None) -> None:
+    if reserved is not None:
+        await release(User, reserved)
+
+
+def _changed_meanwhile() -> MySingleError:
+    return conflict(IamReason.USER_CHANGED, "Somebody has changed this user meanwhile. Read it again.")
 
 
 class OAuthAccountRepository:
@@ -214,6 +234,13 @@ class OAuthAccountRepository:
         accounts = OAuthAccount.get_pymongo_collection()
         raw = await stored(accounts.find({"user_id": user_id}).sort("_id", 1).to_list())
         return tuple(OAuthAccount.model_validate(row) for row in raw)
+
+    async def of_users(self, user_ids: Sequence[str]) -> Mapping[str, tuple[OAuthAccount, ...]]:
+        """Return what is linked to each of some users, in one look; nobody is missing."""
+        accounts = OAuthAccount.get_pymongo_collection()
+        raw = await stored(accounts.find({"user_id": {"$in": list(user_ids)}}).sort("_id", 1).to_list())
+        found = [OAuthAccount.model_validate(row) for row in raw]
+        return {each: tuple(account for account in found if account.user_id == each) for each in user_ids}
 
     async def link(self, account: OAuthAccount) -> OAuthAccount:
         """
@@ -233,6 +260,24 @@ class OAuthAccountRepository:
         """Remove a link of a user; tell whether there was one."""
         chosen = {"user_id": user_id, "provider": provider, "account_id": account_id}
         result = await stored(OAuthAccount.get_pymongo_collection().delete_one(chosen))
+        return bool(result.deleted_count)
+
+    async def unlink_but_one(self, user_id: str, provider: str, account_id: str) -> bool:
+        """
+        Remove a link of a user whom another link must be left; tell whether there was one.
+
+        Raises:
+            AlreadyExistsError: LAST_LOGIN_METHOD.
+        """
+        chosen = {"provider": provider, "account_id": account_id}
+        try:
+            reserved = await reserve(OAuthAccount, chosen, {"user_id": user_id})
+        except LastOneError as error:
+            message = "Nobody could sign in without it: set a password first."
+            raise conflict(IamReason.LAST_LOGIN_METHOD, message) from error
+        if reserved is None:
+            return False
+        result = await stored(OAuthAccount.get_pymongo_collection().delete_one(reserved))
         return bool(result.deleted_count)
 
     async def _one(self, query: Mapping[str, Any]) -> OAuthAccount | None:

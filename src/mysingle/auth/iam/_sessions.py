@@ -7,7 +7,7 @@ from typing import Any
 
 from mysingle._kernel.errors import UnauthenticatedError
 from mysingle._kernel.settings import CommonSettings
-from mysingle.auth.iam._documents import AuthSession, insert_new, stored
+from mysingle.auth.iam._documents import AuthSession, insert_rows, stored
 from mysingle.auth.iam._errors import IamReason, conflict, unauthorized, unavailable
 from mysingle.auth.iam._refresh_tokens import (
     RefreshToken,
@@ -118,7 +118,7 @@ class Sessions:
             ip=device.ip,
             user_agent=device.user_agent,
         )
-        await insert_new(session)
+        await insert_rows(session)
         return OpenedSession(**_opened(session, token))
 
     async def rotate(self, refresh_token: str, device: Device) -> RotatedSession:

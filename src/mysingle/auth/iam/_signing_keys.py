@@ -12,6 +12,7 @@ from joserfc.jws import JWSRegistry
 
 from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.guard import accepted_algorithms
+from mysingle._kernel.jwks import NEW_NAMES
 from mysingle._kernel.logging import get_logger
 from mysingle._kernel.settings import CommonSettings
 from mysingle.auth._keys import VerificationKey
@@ -29,7 +30,6 @@ log = get_logger("mysingle.auth")
 _MARGIN = timedelta(seconds=120)  # a former key outlives its last token, leeway included
 _RELOAD_SECONDS = 30.0
 _ATTEMPTS = 5
-_SIGNERS = {"EdDSA": "Ed25519"}  # ours → joserfc's: RFC 9864 gives each curve a name of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class PrivateKey:
 
     def sign(self, message: bytes) -> bytes:
         """Return the signature of a message (RFC 7515)."""
-        return JWSRegistry.algorithms[_SIGNERS.get(self.algorithm, self.algorithm)].sign(message, self.key)
+        return JWSRegistry.algorithms[NEW_NAMES.get(self.algorithm, self.algorithm)].sign(message, self.key)
 
     @property
     def public(self) -> VerificationKey:

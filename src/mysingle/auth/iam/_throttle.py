@@ -27,12 +27,15 @@ class Limit(Enum):
     What one subject may do how often.
 
     `MAIL`: mails that anybody can ask for; the subject is the account. `REGISTER` and `TOKEN`: registrations, and
-    mailed tokens that are tried; the subject is the IP. `REAUTH`: the password of a signed-in user; its id.
+    mailed tokens that are tried; the subject is the IP. `AUTHORIZE`: sign-ins that begin at another provider, each of
+    which is stored until it ends; the IP, or the id of whoever links. `REAUTH`: the password of a signed-in user; its
+    id.
     """
 
     MAIL = ("mail", Rule(attempts=3, window_seconds=_HOUR))
     REGISTER = ("register", Rule(attempts=20, window_seconds=_HOUR))
     TOKEN = ("token", Rule(attempts=30, window_seconds=_QUARTER))
+    AUTHORIZE = ("authorize", Rule(attempts=100, window_seconds=_QUARTER))
     REAUTH = ("reauth", _ACCOUNT)
 
 

@@ -61,14 +61,13 @@ class Users:
         check = await tools.passwords.verify(password, stored_hash)
         if user is None or not check.matches or not user.is_active:
             await tools.throttle.failed_login(key, device.ip)
-            await tools.events.record(EventKind.LOGIN_FAILED, user_id=_id(user), device=device)
+            await tools.events.note(EventKind.LOGIN_FAILED, user_id=_id(user), device=device)
             raise _bad_credentials()
         await tools.throttle.succeeded(key, device.ip, password=password)
-        rehash = (stored_hash, check.new_hash) if stored_hash and check.new_hash else None
-        return await self.sign_in(user, device, amr=PASSWORD, rehash=rehash)
+        return await self.sign_in(user, device, amr=PASSWORD, new_hash=check.new_hash)
 
     async def sign_in(
-        self, user: User, device: Device, *, amr: tuple[str, ...], rehash: tuple[str, str] | None = None
+        self, user: User, device: Device, *, amr: tuple[str, ...], new_hash: str | None = None
     ) -> SignedIn:
         """
         Begin a session for somebody who has proved who they are; every way of signing in ends here.
@@ -77,7 +76,7 @@ class Users:
             user: who it is.
             device: where they are.
             amr: how they proved it (RFC 8176), such as `("pwd",)`.
-            rehash: the former and the new hash of the password, when it was hashed with older parameters.
+            new_hash: what replaces the hash of the password, when that was made with older parameters.
 
         Raises:
             MySingleError: LOGIN_BAD_CREDENTIALS for an inactive account, or one whose password has changed
@@ -87,19 +86,16 @@ class Users:
             raise _bad_credentials()
         tools = self._tools
         if not user.is_verified:
-            await tools.events.record(EventKind.LOGIN_REFUSED, user_id=_id(user), device=device)
+            await tools.events.note(EventKind.LOGIN_REFUSED, user_id=_id(user), device=device)
             raise forbidden(IamReason.LOGIN_USER_NOT_VERIFIED, "Verify your e-mail address first.")
         # The session first, then a look at the user: a password that is changed meanwhile ends every session that is
         # there, and is seen here by every other, so that none outlives it.
         opened = await tools.sessions.open(user.view(), device, amr=amr)
-        recorded = await tools.users.record_login(str(user.id), at=instant(), rehash=rehash)
-        if recorded is None or not recorded.is_active or recorded.password_changed_at != user.password_changed_at:
+        view = await tools.users.record_login(user, at=instant(), new_hash=new_hash)
+        if view is None or not view.is_active or view.password_changed_at != user.password_changed_at:
             await tools.sessions.revoke(opened.session_id, because="overtaken")
             raise _bad_credentials()
-        view = recorded.view()
-        await tools.events.record(
-            EventKind.LOGIN_SUCCEEDED, user_id=view.id, device=device, session_id=opened.session_id
-        )
+        await tools.events.note(EventKind.LOGIN_SUCCEEDED, user_id=view.id, device=device, session_id=opened.session_id)
         return self._signed_in(view, opened)
 
     async def refresh(self, token: str, device: Device) -> SignedIn:

@@ -46,6 +46,8 @@ def _answering(send: Send, exchange: Exchange, correlation_id: str) -> Send:
             return _drop()
         if message["type"] == "http.response.start":
             exchange.status = message["status"]
+            # The limit was for the answer to begin; a stream and a background task may go on after it.
+            context.enter(context.without_deadline(context.current_context()))
             _add_headers(message, correlation_id, exchange.closes_connection)
         elif message["type"] == "websocket.accept":
             exchange.status = _SWITCHING_PROTOCOLS

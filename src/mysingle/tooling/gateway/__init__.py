@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from mysingle._kernel.extras import lazy_exports
 
 if TYPE_CHECKING:
-    from mysingle.tooling.gateway.errors import GatewayFileError
+    from mysingle.tooling.gateway.errors import GatewayFileError, GatewayKeysError
+    from mysingle.tooling.gateway.fetching import fetch_keys
+    from mysingle.tooling.gateway.keys import SigningKey, read_keys
     from mysingle.tooling.gateway.linting import Finding, lint
-    from mysingle.tooling.gateway.model import Gateway, Mtls, Service, SigningKey, read_gateway
+    from mysingle.tooling.gateway.model import Gateway, Mtls, Service, read_gateway
     from mysingle.tooling.gateway.rendering import TARGETS, gateway_config, render
 
 __all__ = [
@@ -15,12 +17,15 @@ __all__ = [
     "Finding",
     "Gateway",
     "GatewayFileError",
+    "GatewayKeysError",
     "Mtls",
     "Service",
     "SigningKey",
+    "fetch_keys",
     "gateway_config",
     "lint",
     "read_gateway",
+    "read_keys",
     "render",
 ]
 
@@ -31,11 +36,14 @@ __getattr__, __dir__ = lazy_exports(
         "Finding": ".linting",
         "Gateway": ".model",
         "GatewayFileError": ".errors",
+        "GatewayKeysError": ".errors",
         "Mtls": ".model",
         "Service": ".model",
-        "SigningKey": ".model",
+        "SigningKey": ".keys",
+        "fetch_keys": ".fetching",
         "lint": ".linting",
         "read_gateway": ".model",
+        "read_keys": ".keys",
         "gateway_config": ".rendering",
         "render": ".rendering",
     },

@@ -42,14 +42,18 @@ def envoy_config(gateway: Gateway) -> dict[str, Any]:
 
 def envoy_notes(gateway: Gateway) -> tuple[str, ...]:
     """Return what else has to be done, as lines of text."""
-    variable = gateway.hmac_key.removeprefix("env:")
-    return (f"Envoy reads the key that signs identities from its variable {variable}; without it it does not start.",)
+    return tuple(
+        f"Envoy reads the key that signs for {', '.join(names)} from its variable {key.removeprefix('env:')}; "
+        "without it it does not start."
+        for key, names in gateway.signing.items()
+    )
 
 
 def envoy_lacks(gateway: Gateway) -> str | None:
     """Return what the file must say for Envoy and does not; None when nothing is missing."""
-    if not gateway.hmac_key.startswith("env:"):
-        return "Envoy reads the key from a variable; hmac_key must be env:NAME"
+    for key, names in gateway.signing.items():
+        if not key.startswith("env:"):
+            return f"Envoy reads the key for {', '.join(names)} from a variable; hmac_key must be env:NAME"
     for service in gateway.services:
         if service.mtls and service.mtls.certificate is None:
             return f"mtls of {service.name} has no certificate and key, the paths of two PEM files beside Envoy"
@@ -169,8 +173,7 @@ def _keys(gateway: Gateway) -> dict[str, Any]:
 
 
 def _lua(gateway: Gateway) -> dict[str, Any]:
-    program = envoy_program(gateway, gateway.hmac_key.removeprefix("env:"))
-    source = {"default_source_code": {"inline_string": program}}
+    source = {"default_source_code": {"inline_string": envoy_program(gateway)}}
     return extension(_FILTER_LUA, f"{_HTTP}.lua.v3.Lua", source)
 
 

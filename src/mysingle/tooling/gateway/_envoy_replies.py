@@ -4,22 +4,23 @@ import json
 from typing import Any
 
 from mysingle._kernel import propagation
+from mysingle._kernel.problems import problem_title, problem_type
 
 __all__ = ["access_log", "compact", "extension", "local_replies"]
 
 _DETAIL_OF_ENVOY = "%LOCAL_REPLY_BODY%"
 _AWAY = "The service is away for the moment."
 _REPLIES = (
-    (400, "Bad Request", "INVALID_ARGUMENT", "The request is not accepted."),
-    (401, "Unauthorized", "AUTH_REQUIRED", _DETAIL_OF_ENVOY),
-    (404, "Not Found", "NOT_FOUND", "Nothing is here."),
-    (408, "Request Timeout", "REQUEST_TIMEOUT", "The request took too long."),
-    (413, "Content Too Large", "BODY_TOO_LARGE", "The body is too large."),
-    (431, "Request Header Fields Too Large", "HEADERS_TOO_LARGE", "There are too many headers, or they are too long."),
-    (500, "Internal Server Error", "INTERNAL", "Internal error"),
-    (502, "Bad Gateway", "UNAVAILABLE", _AWAY),
-    (503, "Service Unavailable", "UNAVAILABLE", _AWAY),
-    (504, "Gateway Timeout", "REQUEST_TIMEOUT", "The service did not answer in time."),
+    (400, "INVALID_ARGUMENT", "The request is not accepted."),
+    (401, "AUTH_REQUIRED", _DETAIL_OF_ENVOY),
+    (404, "NOT_FOUND", "Nothing is here."),
+    (408, "REQUEST_TIMEOUT", "The request took too long."),
+    (413, "BODY_TOO_LARGE", "The body is too large."),
+    (431, "HEADERS_TOO_LARGE", "There are too many headers, or they are too long."),
+    (500, "INTERNAL", "Internal error"),
+    (502, "UNAVAILABLE", _AWAY),
+    (503, "UNAVAILABLE", _AWAY),
+    (504, "REQUEST_TIMEOUT", "The service did not answer in time."),
 )
 
 
@@ -41,7 +42,7 @@ def local_replies() -> dict[str, Any]:
     """
     token_sent = {"header_filter": {"header": {"name": "Authorization", "present_match": True}}}
     refused = {"and_filter": {"filters": [_has_status(401), token_sent]}}
-    bad_token = ("Unauthorized", "TOKEN_INVALID", _DETAIL_OF_ENVOY)
+    bad_token = ("TOKEN_INVALID", _DETAIL_OF_ENVOY)
     first = _mapper(refused, *bad_token)
     # Envoy says 403 for one thing only, a token for somebody else.
     challenge = {"key": "WWW-Authenticate", "value": 'Bearer realm="mysingle", error="invalid_token"'}
@@ -54,10 +55,10 @@ def _has_status(status: int) -> dict[str, Any]:
     return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
 
 
-def _mapper(condition: dict[str, Any], title: str, code: str, detail: str) -> dict[str, Any]:
+def _mapper(condition: dict[str, Any], code: str, detail: str) -> dict[str, Any]:
     document = {
-        "type": "about:blank",
-        "title": title,
+        "type": problem_type(code),
+        "title": problem_title(code),
         "status": "%RESPONSE_CODE%",
         "detail": detail,
         "code": code,

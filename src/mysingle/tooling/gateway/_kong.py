@@ -44,13 +44,17 @@ def kong_config(gateway: Gateway) -> dict[str, Any]:
 def kong_notes(gateway: Gateway) -> tuple[str, ...]:
     """Return what else has to be done, as lines of text; the linter reads those about kong.conf."""
     conf = (f"kong.conf: {name} = {value}  # {why}" for name, (value, why) in KONG_CONF.items())
-    return (*conf, f"The key that signs identities: {gateway.hmac_key}; the services have it in GATEWAY_HMAC_KEYS.")
+    keys = (
+        f"The key that signs for {', '.join(names)}: {key}; there it stands in GATEWAY_HMAC_KEYS."
+        for key, names in gateway.signing.items()
+    )
+    return (*conf, *keys)
 
 
 def kong_lacks(gateway: Gateway) -> str | None:
     """Return what the file must say for Kong and does not; None when nothing is missing."""
     if not gateway.keys and any(service.paths for service in gateway.services):
-        return "Kong does not fetch keys; give `keys`, each with kid, algorithm and pem or pem_file"
+        return "Kong does not fetch keys; give `keys` or keys_file, or --keys or --fetch on the command line"
     for service in gateway.services:
         if service.mtls and service.mtls.certificate_id is None:
             return f"mtls of {service.name} has no certificate_id, the UUID of a certificate that Kong has"
@@ -60,7 +64,7 @@ def kong_lacks(gateway: Gateway) -> str | None:
 def _services(gateway: Gateway, service: Service) -> list[dict[str, Any]]:
     made = []
     if service.paths:
-        plugins = [_jwt_plugin(), _program_plugin(kong_program(gateway, _vault_reference(gateway.hmac_key)))]
+        plugins = [_jwt_plugin(), _program_plugin(kong_program(gateway, _vault_reference(service.hmac_key)))]
         made.append(_service(service, service.name, service.paths, plugins))
     if service.public_paths:
         plugins = [_program_plugin(clear_program())]

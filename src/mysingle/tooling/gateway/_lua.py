@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from importlib import resources
 
 from mysingle._kernel import propagation
+from mysingle._kernel.problems import TYPE_BASE, problem_title
 from mysingle.tooling.gateway._names import CLAIMS, CLEARED
 from mysingle.tooling.gateway.model import Gateway
 
@@ -23,13 +24,14 @@ def kong_program(gateway: Gateway, vault_reference: str) -> str:
     return (
         clear_program()
         + "\n"
-        + _filled("kong", {**_names(), "IDENTITY": _identity(gateway), "KEY": _text(vault_reference)})
+        + _filled("kong", {**_names(), **_problems(), "IDENTITY": _identity(gateway), "KEY": _text(vault_reference)})
     )
 
 
-def envoy_program(gateway: Gateway, variable: str) -> str:
-    """Return what Envoy runs after its jwt_authn filter: set and sign what the token says."""
-    parts = {"SHA256": sha256_program(), "IDENTITY": _identity(gateway), "KEY": _text(variable)}
+def envoy_program(gateway: Gateway) -> str:
+    """Return what Envoy runs after its jwt_authn filter: set what the token says, and sign it for the service."""
+    variables = {name: key.removeprefix("env:") for key, names in gateway.signing.items() for name in names}
+    parts = {"SHA256": sha256_program(), "IDENTITY": _identity(gateway), "KEYS": _mapping(variables)}
     return _filled("envoy", {**_names(), **parts})
 
 
@@ -39,10 +41,9 @@ def sha256_program() -> str:
 
 
 def _identity(gateway: Gateway) -> str:
-    claims = ", ".join(f"[{_text(header)}] = {_text(claim)}" for header, claim in CLAIMS.items())
     values = {
         "SIGNED": _table(propagation.IDENTITY_HEADERS),
-        "CLAIMS": f"{{ {claims} }}",
+        "CLAIMS": _mapping(CLAIMS),
         "ISSUER": _text(gateway.issuer),
         "AUDIENCE": _text(gateway.audience),
     }
@@ -57,6 +58,11 @@ def _names() -> dict[str, str]:
     }
 
 
+def _problems() -> dict[str, str]:
+    titles = {code: problem_title(code) for code in ("TOKEN_INVALID", "AUTH_TEMPORARILY_UNAVAILABLE")}
+    return {"PROBLEM": _text(TYPE_BASE), "TITLES": _mapping(titles)}
+
+
 def _filled(name: str, values: Mapping[str, str]) -> str:
     source = resources.files("mysingle.tooling.gateway").joinpath("templates", f"{name}.lua")
     return _MARK.sub(lambda mark: values[mark[1]], source.read_text(encoding="utf-8"))
@@ -67,6 +73,11 @@ def _table(texts: Iterable[str]) -> str:
     items = [_text(text) for text in texts]
     rows = [", ".join(items[at : at + 4]) for at in range(0, len(items), 4)]
     return "{\n" + "".join(f"  {row},\n" for row in rows) + "}"
+
+
+def _mapping(texts: Mapping[str, str]) -> str:
+    """Write text by text as a Lua table."""
+    return "{ " + ", ".join(f"[{_text(name)}] = {_text(value)}" for name, value in texts.items()) + " }"
 
 
 def _text(text: str) -> str:

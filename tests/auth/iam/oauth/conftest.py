@@ -186,7 +186,7 @@ async def start_service(
                 "SMTP_HOST": "127.0.0.1",
                 "SMTP_PORT": mail_server[1],
                 "SMTP_SECURITY": "none",
-                "OAUTH_TIMEOUT_SECONDS": 1.0,
+                "OAUTH_TIMEOUT_SECONDS": 10.0,
                 "GOOGLE_OAUTH_ISSUER": f"{provider.url}/google",
                 "KAKAO_OAUTH_ISSUER": f"{provider.url}/kakao",
                 "NAVER_OAUTH_URL": provider.url,

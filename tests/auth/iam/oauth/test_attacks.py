@@ -1,5 +1,6 @@
 """The rows E01, E03 and E08 of the list of attacks: states, id tokens and providers that are not as they should be."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -10,6 +11,8 @@ from mysingle.auth.iam._documents import AuthSession, OAuthAccount, OAuthState, 
 INVALID_STATE = (400, "OAUTH_INVALID_STATE")
 INVALID_TOKEN = (400, "OAUTH_INVALID_ID_TOKEN")
 FAILED = (502, "OAUTH_PROVIDER_ERROR")
+ENDLESS = ("hang", "drip")
+SHORT = {"OAUTH_TIMEOUT_SECONDS": 1.0}
 
 
 def verdict(answer: Any) -> tuple[int, str]:
@@ -226,7 +229,7 @@ async def test_e08_no_email(name: str, email: dict[str, str], service: Any, prov
 )
 async def test_e08_broken_answers(name: str, endpoint: str, how: str, start_service: Any, provider: Any) -> None:
     """E08: a provider that fails, hangs, or answers something else is a 502 within its time, and nothing is left."""
-    service = await start_service(OAUTH_TIMEOUT_SECONDS=0.3)
+    service = await start_service(**(SHORT if how in ENDLESS else {}))
     provider.behave(fail={endpoint: how}, email_in_userinfo=True)
 
     expected = INVALID_TOKEN if (endpoint, how) == ("userinfo", "empty") else FAILED
@@ -237,7 +240,7 @@ async def test_e08_broken_answers(name: str, endpoint: str, how: str, start_serv
 @pytest.mark.parametrize("how", ["500", "hang", "html", "big", "empty", "redirect"])
 async def test_e08_broken_discovery(how: str, start_service: Any, provider: Any) -> None:
     """E08: a provider whose metadata cannot be read is a 502 at the beginning."""
-    service = await start_service(OAUTH_TIMEOUT_SECONDS=0.3)
+    service = await start_service(**(SHORT if how in ENDLESS else {}))
     provider.behave(fail={"openid-configuration": how})
 
     assert verdict(await service.browser.authorize("oidc")) == FAILED
@@ -270,8 +273,25 @@ async def test_provider_comes_back(service: Any, provider: Any) -> None:
     deadline = time.monotonic() + 20
     while (answer := await service.browser.authorize("oidc")).status_code != 200:
         assert time.monotonic() < deadline
+        await asyncio.sleep(0.2)  # beginning again is limited
 
     assert answer.status_code == 200
+
+
+async def test_beginnings_are_limited(service: Any, provider: Any) -> None:
+    """A hundred sign-ins in 15 minutes may begin from one address; whoever links is counted as themselves."""
+    await service.register("ada@example.com")
+    signed_in = await service.browser.log_in("ada@example.com", "Correct-Horse-9-Battery")
+    headers = service.browser.as_user(signed_in.json()["access_token"])
+    answers = [await service.browser.authorize("oidc") for _ in range(102)]
+    linking = await service.browser.authorize("oidc", link=True, headers=headers)
+    unknown = await service.browser.authorize("nobody")
+
+    assert [answer.status_code for answer in answers] == [200] * 100 + [429] * 2
+    assert verdict(answers[-1]) == (429, "RATE_LIMITED")
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 900
+    assert await OAuthState.count() == 101
+    assert (linking.status_code, unknown.status_code) == (200, 404)
 
 
 @pytest.mark.parametrize("back", [{"error": "access_denied"}, {"error": ""}, {}, {"code": ""}, {"code": "wrong"}])

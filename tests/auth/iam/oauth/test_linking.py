@@ -342,6 +342,7 @@ async def test_link_after_logout(service: Any, provider: Any) -> None:
 async def test_events(service: Any, provider: Any) -> None:
     """The trail says that an account was opened, linked and signed in to, with the provider and no secret."""
     await service.browser.sign_in()
+    await service.app.state.iam.tools.events.settle()
     events = await AuthEvent.find_all().to_list()
     kinds = {event.kind: event.detail for event in events}
 

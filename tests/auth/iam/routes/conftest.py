@@ -161,8 +161,12 @@ class Browser:
     origin: str
 
     @property
+    def csrf(self) -> str:
+        return self.http.cookies["__Host-csrf" if self.origin.startswith("https:") else "csrf"]
+
+    @property
     def page(self) -> dict[str, str]:
-        return {"Origin": self.origin, "X-CSRF-Token": self.http.cookies["csrf"], "Sec-Fetch-Site": "same-origin"}
+        return {"Origin": self.origin, "X-CSRF-Token": self.csrf, "Sec-Fetch-Site": "same-origin"}
 
     async def __call__(self, method: str, path: str, **options: Any) -> httpx.Response:
         return await self.http.request(method, f"{API}{path}", **options)

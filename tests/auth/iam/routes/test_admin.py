@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from mysingle.auth.iam._documents import OAuthAccount, User
+from mysingle.auth.iam._users import account_key
+
 ID = "0" * 24
 
 
@@ -63,6 +66,40 @@ async def test_pages(service: Any, admin: Any) -> None:
     assert sorted([admin.email, *(account.email for account in accounts)]) == sorted(seen)
     assert accounts[3].email in {item["email"] for item in found["items"]}
     assert [item["full_name"] for item in by_name["items"]] == ["Person 1"]
+
+
+async def queries(service: Any, admin: Any) -> int:
+    """Return how many queries the database gets for a list of all users."""
+    client = User.get_pymongo_collection().database.client
+
+    async def count() -> int:
+        return int((await client.admin.command("serverStatus"))["opcounters"]["query"])
+
+    await service.settle()
+    await service.as_(admin, "GET", "/users")  # who asks is known from now on
+    before = await count()
+    await service.as_(admin, "GET", "/users", params={"limit": 100})
+    return await count() - before
+
+
+async def test_list_of_linked_accounts(service: Any, admin: Any) -> None:
+    """Everybody is listed with the accounts of their own, and with more users there are no more queries."""
+    few = await queries(service, admin)
+    accounts = [await service.register() for _ in range(6)]
+    ids = {}
+    for account in accounts[:4]:
+        user = await service.iam.tools.users.by_email_key(account_key(account.email))
+        ids[account.email] = str(user.id)
+    for number, email in enumerate([accounts[0].email, accounts[1].email, accounts[0].email]):
+        made = OAuthAccount(user_id=ids[email], provider="google", account_id=str(number))
+        await service.iam.tools.linked.link(made)
+    items = (await service.as_(admin, "GET", "/users", params={"limit": 100})).json()["items"]
+    listed = {item["email"]: [each["account_id"] for each in item["oauth_accounts"]] for item in items}
+
+    expected = {accounts[0].email: ["0", "2"], accounts[1].email: ["1"]}
+    assert listed == {item["email"]: expected.get(item["email"], []) for item in items}
+    assert len(listed) == 7
+    assert await queries(service, admin) == few == 2
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ def cookies_of(answer: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("settings", "access", "refresh"),
+    ("settings", "access", "refresh", "csrf"),
     [
-        ({"PUBLIC_BASE_URL": "https://test"}, "__Host-access", "__Host-refresh"),
-        ({}, "access", "refresh"),
-        ({"AUTH_COMPAT": True, "PUBLIC_BASE_URL": "https://test"}, "access_token", "refresh_token"),
+        ({"PUBLIC_BASE_URL": "https://test"}, "__Host-access", "__Host-refresh", "__Host-csrf"),
+        ({}, "access", "refresh", "csrf"),
+        ({"AUTH_COMPAT": True, "PUBLIC_BASE_URL": "https://test"}, "access_token", "refresh_token", "csrf"),
     ],
     ids=["https", "development-over-http", "older-clients"],
 )
-async def test_cookies(start: Any, settings: dict[str, Any], access: str, refresh: str) -> None:
+async def test_cookies(start: Any, settings: dict[str, Any], access: str, refresh: str, csrf: str) -> None:
     """The tokens are in cookies that no script reads, and in the body there are none."""
     async with start(**settings) as service:
         member = await service.member()
@@ -30,13 +30,13 @@ async def test_cookies(start: Any, settings: dict[str, Any], access: str, refres
             is_secure = "PUBLIC_BASE_URL" in settings
 
             assert (None, None, member.id) == (body["access_token"], body["refresh_token"], body["user_info"]["id"])
-            assert {access, refresh, "csrf"} == set(cookies)
+            assert {access, refresh, csrf} == set(cookies)
             assert (cookies[access]["samesite"], cookies[refresh]["samesite"]) == ("Lax", "Strict")
-            assert [cookies[name]["httponly"] for name in (access, refresh, "csrf")] == [True, True, ""]
+            assert [cookies[name]["httponly"] for name in (access, refresh, csrf)] == [True, True, ""]
             assert {True if is_secure else ""} == {morsel["secure"] for morsel in cookies.values()}
             assert {"/"} == {morsel["path"] for morsel in cookies.values()}
             assert {""} == {morsel["domain"] for morsel in cookies.values()}
-            assert [cookies[name]["max-age"] for name in (access, refresh, "csrf")] == ["900", "2592000", "2592000"]
+            assert [cookies[name]["max-age"] for name in (access, refresh, csrf)] == ["900", "2592000", "2592000"]
 
 
 async def test_life_in_a_browser(service: Any) -> None:

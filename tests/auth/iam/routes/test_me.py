@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mysingle._kernel.errors import UnauthenticatedError
-from mysingle.auth.iam._documents import AuthSession, OAuthAccount
+from mysingle.auth.iam._documents import AuthSession, OAuthAccount, OneTimeToken, User
 from mysingle.auth.iam._values import Device, instant
 
 BATTERY = "another horse battery 2"
@@ -113,6 +113,45 @@ async def test_password_by_patch(service: Any, member: Any) -> None:
     assert (weak.status_code, weak.json()["code"]) == (400, "UPDATE_USER_INVALID_PASSWORD")
     assert weak.json()["reasons"]
     assert [good.status_code, (await service.login(member)).status_code] == [200, 200]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"password": "password1!"}, "UPDATE_USER_INVALID_PASSWORD"),
+        ({"email": "taken@example.com", "password": BATTERY}, "UPDATE_USER_EMAIL_ALREADY_EXISTS"),
+    ],
+)
+async def test_all_or_nothing(service: Any, member: Any, changes: dict[str, str], code: str) -> None:
+    """Where one of several changes is refused, none is made: no mail, no name, no password, and no session ends."""
+    await service.register("taken@example.com")
+    other, new = await service.sign_in(type(member)(member.email)), service.address()
+    await service.settle()
+    before = [await model.find_all().to_list() for model in (User, OneTimeToken, AuthSession)]
+    answer = await patch(
+        service, member, **({"email": new, "full_name": "X", "current_password": member.password} | changes)
+    )
+    await service.settle()
+    after = [await model.find_all().to_list() for model in (User, OneTimeToken, AuthSession)]
+
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert before == after
+    assert not service.outbox.to(new)
+    assert (await service.as_(other, "GET", "/users/me")).status_code == 200
+
+
+async def test_address_and_password_at_once(service: Any, member: Any) -> None:
+    """With a new password and a new address in one request, the link that was mailed works."""
+    new = service.address()
+    answer = await patch(
+        service, member, email=new, password=BATTERY, full_name="Ada", current_password=member.password
+    )
+    confirmed = await service.post("/auth/verify", {"token": await service.outbox.token(new, "confirm")})
+    member.email, member.password = new, BATTERY
+
+    assert [answer.status_code, answer.json()["full_name"]] == [200, "Ada"]
+    assert (confirmed.status_code, confirmed.json()["email"]) == (200, new)
+    assert (await service.login(member)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -336,3 +375,23 @@ async def test_new_address_tells_nothing(start: Any) -> None:
         assert (known.status_code, unknown.status_code) == (200, 200)
         assert known.json() == unknown.json()
         assert "token=" not in told.get_body(("plain",)).get_content()
+
+
+async def test_test_user_of_the_bypass(start: Any) -> None:
+    """The test user of the development bypass is shown as it is, and told that it has no account to change."""
+    values = {"ENVIRONMENT": "development", "MYSINGLE_AUTH_BYPASS": True, "TEST_USER_EMAIL": "dev@example.com"}
+    async with start(**values) as service:
+        me = await service("GET", "/users/me")
+        refused = [
+            await service("PATCH", "/users/me", json={"full_name": "X"}),
+            await service("DELETE", "/users/me", json={"current_password": "x"}),
+            await service.post("/auth/change-password", {"current_password": "x", "new_password": BATTERY}),
+        ]
+        member = await service.member()
+        real = await service.as_(member, "GET", "/users/me")
+
+    assert (me.status_code, me.json()["id"], me.json()["email"]) == (200, f"{1:024}", "dev@example.com")
+    assert (me.json()["is_verified"], me.json()["is_superuser"], me.json()["login_count"]) == (True, False, 0)
+    assert {(404, "USER_NOT_FOUND")} == {(answer.status_code, answer.json()["code"]) for answer in refused}
+    assert all("has no account" in answer.json()["detail"] for answer in refused)
+    assert real.json()["email"] == member.email

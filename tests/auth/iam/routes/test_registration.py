@@ -1,6 +1,7 @@
 """Accounts begin: registration, verification, and what may not be decided by who registers."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -327,3 +328,22 @@ class TestResetToken:
         await reset(service, await forgot(service, account))
 
         await service.outbox.wait(account.email, "was changed")
+
+
+@pytest.mark.parametrize("kind", ["verify", "reset"])
+async def test_opening_a_link_uses_nothing_up(service: Any, kind: str) -> None:
+    """The page behind a link is the front end's: what only looks at it, as scanners of mail do, uses no token up."""
+    account = await service.register()
+    subject = "confirm"
+    if kind == "reset":
+        await service.post("/auth/forgot-password", {"email": account.email})
+        subject = "choose"
+    mail = await service.outbox.wait(account.email, subject)
+    (link,) = re.findall(r"https?://\S+", mail.get_body(("plain",)).get_content())
+    opened = [await service.http.request(method, link) for method in ("GET", "HEAD", "GET")]
+    token = await service.outbox.token(account.email, subject)
+    body = {"token": token, "password": "another horse battery 2"} if kind == "reset" else {"token": token}
+    used = await service.post("/auth/reset-password" if kind == "reset" else "/auth/verify", body)
+
+    assert all(answer.status_code in (401, 404, 405) for answer in opened)
+    assert used.status_code in (200, 204)

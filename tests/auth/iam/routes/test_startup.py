@@ -1,6 +1,7 @@
 """How an IAM service starts: what it refuses, with which keys it signs, and who is its first superuser."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from typing import Any
@@ -83,6 +84,29 @@ async def test_production(start: Any) -> None:
 
         assert (answer.status_code, answer.json()["code"]) == (401, "AUTH_REQUIRED")
         assert (await service.login(await service.member())).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("values", "warns"),
+    [
+        (PRODUCTION, True),
+        ({**PRODUCTION, "ENVIRONMENT": "staging"}, True),
+        ({**PRODUCTION, "FORWARDED_ALLOW_IPS": "10.0.2.0/24"}, False),
+        ({**PRODUCTION, "FORWARDED_ALLOW_IPS": "127.0.0.1,::1"}, False),
+        ({"ENVIRONMENT": "development"}, False),
+        ({"ENVIRONMENT": ...}, False),
+    ],
+    ids=["default", "staging", "gateway", "gateway-on-this-machine", "development", "unset"],
+)
+async def test_address_of_clients(start: Any, tmp_path: Any, values: dict[str, Any], warns: bool) -> None:
+    """In earnest the start says once when nobody was named whose word about a client's address counts."""
+    async with start(**values):
+        pass
+
+    records = [json.loads(line) for line in (tmp_path / "service.log").read_text().splitlines()]
+    said = [record["hint"] for record in records if record["body"] == "iam.client_address"]
+    assert len(said) == warns
+    assert all("FORWARDED_ALLOW_IPS is not set" in hint for hint in said)
 
 
 async def test_unset_environment(start: Any, tmp_path: Any) -> None:

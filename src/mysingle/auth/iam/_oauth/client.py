@@ -9,7 +9,7 @@ import httpx
 
 from mysingle._kernel.guard import is_safe_url
 from mysingle._kernel.logging import get_logger
-from mysingle.auth._json import read_object
+from mysingle._kernel.strict_json import read_object
 from mysingle.auth.iam._oauth.values import provider_failed
 
 __all__ = ["Document", "ProviderClient"]

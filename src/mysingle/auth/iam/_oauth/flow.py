@@ -18,6 +18,7 @@ from mysingle.auth.iam._oauth.states import Begun, OAuthStates, Pending
 from mysingle.auth.iam._oauth.tokens import TokenVault
 from mysingle.auth.iam._oauth.values import Authorization, Grant, Provider, ProviderAnswer, provider_failed
 from mysingle.auth.iam._primitives import Primitives
+from mysingle.auth.iam._throttle import Limit
 from mysingle.auth.iam._users import SignedIn, Users
 from mysingle.auth.iam._values import Device, UserView
 
@@ -89,6 +90,7 @@ class OAuth:
     async def start(
         self,
         name: str,
+        device: Device,
         *,
         redirect_url: str | None = None,
         scopes: Iterable[str] = (),
@@ -99,16 +101,18 @@ class OAuth:
 
         Args:
             name: which provider.
+            device: where it begins.
             redirect_url: where the browser goes in the end, one of OAUTH_REDIRECT_URLS exactly.
             scopes: what to ask for beyond the identity.
             caller: who wants to link.
 
         Raises:
-            MySingleError: OAUTH_UNKNOWN_PROVIDER, OAUTH_INVALID_REDIRECT or OAUTH_PROVIDER_ERROR.
+            MySingleError: OAUTH_UNKNOWN_PROVIDER, OAUTH_INVALID_REDIRECT, RATE_LIMITED or OAUTH_PROVIDER_ERROR.
         """
         provider = self._provider(name)
         if redirect_url is not None and redirect_url not in self._redirect_urls:
             raise bad_request(IamReason.OAUTH_INVALID_REDIRECT, "This address is not one of OAUTH_REDIRECT_URLS.")
+        await self._tools.throttle.require(Limit.AUTHORIZE, caller.id if caller else device.ip)
         begun = await self._states.begin(
             name,
             redirect_url=redirect_url,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from mysingle.auth._json import read_object
+from mysingle._kernel.strict_json import read_object
 from mysingle.auth._keys import VerificationKey
 from mysingle.auth.iam._oauth.values import bad_id_token
 

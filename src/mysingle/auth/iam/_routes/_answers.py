@@ -1,6 +1,6 @@
 """How a user and a session look in an answer, with tokens in the body or in cookies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from fastapi import Response
@@ -27,6 +27,7 @@ __all__ = [
     "set_cookies",
     "token_response",
     "user_read",
+    "users_read",
 ]
 
 Transport = Literal["bearer", "cookie"]
@@ -72,6 +73,12 @@ def _append(response: Response, lines: tuple[str, ...]) -> None:
 async def user_read(iam: Iam, user: UserView) -> UserRead:
     """Return a user with the accounts at other providers."""
     return UserRead.of(user, oauth_accounts=_linked(await iam.accounts.linked(user.id)))
+
+
+async def users_read(iam: Iam, users: Sequence[UserView]) -> list[UserRead]:
+    """Return users with their accounts at other providers, however many there are with one look for all."""
+    linked = await iam.administration.linked([user.id for user in users])
+    return [UserRead.of(user, oauth_accounts=_linked(linked[user.id])) for user in users]
 
 
 def linked_list(accounts: Iterable[OAuthAccount]) -> LinkedAccountList:

@@ -1,11 +1,10 @@
 """`/users`: the accounts of everybody, for administrators."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from mysingle.auth.iam._routes._answers import activity_list, linked_list, user_read
+from mysingle.auth.iam._routes._answers import activity_list, linked_list, user_read, users_read
 from mysingle.auth.iam._routes._support import Admin, CurrentDevice, Services, never_stored, protected
 from mysingle.auth.iam._routes.users import Limit
 from mysingle.auth.iam._schemas import (
@@ -38,7 +37,7 @@ async def list_users(
 ) -> UserList:
     """List users, a page at a time."""
     page = await iam.administration.page(text=q, is_active=is_active, limit=limit, cursor=cursor)
-    items = await asyncio.gather(*(user_read(iam, user.view()) for user in page.items))
+    items = await users_read(iam, [user.view() for user in page.items])
     return UserList(items=items, next_cursor=page.next_cursor)
 
 

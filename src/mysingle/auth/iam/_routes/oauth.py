@@ -41,9 +41,12 @@ _STARTS = {
     "_400": "OAUTH_INVALID_REDIRECT",
     "_404": "OAUTH_UNKNOWN_PROVIDER",
     "_422": "VALIDATION_FAILED",
+    "_429": "RATE_LIMITED",
     "_502": "OAUTH_PROVIDER_ERROR",
 }
-_ENDS = _STARTS | {"_400": "OAUTH_INVALID_STATE, OAUTH_INVALID_ID_TOKEN, OAUTH_NOT_AVAILABLE_EMAIL"}
+_ENDS = {status: reasons for status, reasons in _STARTS.items() if status != "_429"} | {
+    "_400": "OAUTH_INVALID_STATE, OAUTH_INVALID_ID_TOKEN, OAUTH_NOT_AVAILABLE_EMAIL"
+}
 _AWAY_TO_PROVIDER: Responses = {302: {"description": "A page that is opened here is sent to the provider."}}
 _ON_TO_REDIRECT: Responses = {303: {"description": "The browser goes on to the redirect that was asked for."}}
 _SIGNS_IN = _ON_TO_REDIRECT | refusals(
@@ -75,10 +78,15 @@ FromQuery = Annotated[Callback, Depends(_from_query)]
     "/authorize", response_model=AuthorizationUrl, responses=_AWAY_TO_PROVIDER | refusals(**_STARTS, _503=_AWAY)
 )
 async def authorize(
-    provider: str, request: Request, iam: Services, redirect_url: RedirectUrl = None, scopes: Scopes = None
+    provider: str,
+    request: Request,
+    iam: Services,
+    device: CurrentDevice,
+    redirect_url: RedirectUrl = None,
+    scopes: Scopes = None,
 ) -> Response:
     """Begin a sign-in: the answer says where to send the browser; a page that is opened there is sent at once."""
-    started = await iam.oauth.start(provider, redirect_url=redirect_url, scopes=scopes or ())
+    started = await iam.oauth.start(provider, device, redirect_url=redirect_url, scopes=scopes or ())
     return _send_away(iam, request, started)
 
 
@@ -125,6 +133,7 @@ async def link(
     request: Request,
     iam: Services,
     caller: Active,
+    device: CurrentDevice,
     redirect_url: RedirectUrl = None,
     scopes: Scopes = None,
 ) -> Response:
@@ -132,7 +141,7 @@ async def link(
     _require_own_page(iam, request)
     if not is_recent(caller):
         raise forbidden(IamReason.REAUTH_REQUIRED, "Sign in again first.")
-    started = await iam.oauth.start(provider, redirect_url=redirect_url, scopes=scopes or (), caller=caller)
+    started = await iam.oauth.start(provider, device, redirect_url=redirect_url, scopes=scopes or (), caller=caller)
     return _send_away(iam, request, started)
 
 

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/users/me", tags=["users"], dependencies=[Depends(nev
 @router.get("", **protected())
 async def read_me(iam: Services, caller: Active) -> UserRead:
     """Return the caller's account."""
-    return await user_read(iam, await iam.accounts.view(caller.id))
+    return await user_read(iam, await iam.accounts.own(caller))
 
 
 @router.patch(

@@ -1,10 +1,13 @@
 @SHA256@
 local NULL = nil
 @IDENTITY@
-local function secret()
-  local key = os.getenv(@KEY@)
+-- Which variable holds the key of a service.
+local KEYS = @KEYS@
+
+local function secret(variable)
+  local key = os.getenv(variable)
   if key == nil or #key < 32 then
-    error("the variable " .. @KEY@ .. " must hold the key of the gateway, at least 32 bytes")
+    error("the variable " .. variable .. " must hold the key of the gateway, at least 32 bytes")
   end
   return key
 end
@@ -17,7 +20,8 @@ local function random_prefix()
   return (raw:gsub(".", function(c) return string.format("%02x", c:byte()) end))
 end
 
-local sign = hmac(secret())
+local sign = {}
+for service, variable in pairs(KEYS) do sign[service] = hmac(secret(variable)) end
 local prefix, count = random_prefix(), 0
 
 local function next_nonce()
@@ -39,7 +43,7 @@ function envoy_on_request(handle)
   local headers = handle:headers()
   local timestamp, nonce = tostring(os.time()), next_nonce()
   local service = handle:metadata():get("service")
-  local signature = sign(message(timestamp, nonce, service, headers:get(":method"), values))
+  local signature = sign[service](message(timestamp, nonce, service, headers:get(":method"), values))
   for index, name in ipairs(SIGNED) do
     if values[index] ~= "" then headers:replace(name, values[index]) end
   end

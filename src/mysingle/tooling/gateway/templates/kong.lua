@@ -7,9 +7,12 @@ local mac = require "resty.openssl.mac"
 local NULL = cjson.null
 
 @IDENTITY@
-local function refuse(status, code, title, detail)
+local PROBLEM = @PROBLEM@
+local TITLE = @TITLES@
+
+local function refuse(status, code, detail)
   return kong.response.exit(status, {
-    type = "about:blank", title = title, status = status, code = code, detail = detail,
+    type = PROBLEM .. code, title = TITLE[code], status = status, code = code, detail = detail,
   }, {
     ["Content-Type"] = "application/problem+json",
     ["WWW-Authenticate"] = status == 401 and 'Bearer realm="mysingle", error="invalid_token"' or nil,
@@ -23,12 +26,12 @@ end
 
 local header, payload = token:match("^([^.]+)%.([^.]+)%.")
 local values = header and identity(decoded(header), decoded(payload))
-if not values then return refuse(401, "TOKEN_INVALID", "Unauthorized", "The access token is not accepted.") end
+if not values then return refuse(401, "TOKEN_INVALID", "The access token is not accepted.") end
 
 local key = kong.vault.get(@KEY@)
 if type(key) ~= "string" or #key < 32 then
   kong.log.err("the key of the gateway is missing, or shorter than 32 bytes")
-  return refuse(503, "AUTH_TEMPORARILY_UNAVAILABLE", "Service Unavailable", "Authentication is away for the moment.")
+  return refuse(503, "AUTH_TEMPORARILY_UNAVAILABLE", "Authentication is away for the moment.")
 end
 
 local service = kong.router.get_service()

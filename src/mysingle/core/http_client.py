@@ -1,0 +1,5 @@
+"""Says what to do without the HTTP clients of version 1."""
+
+from mysingle._kernel.old_names import forward
+
+__getattr__ = forward(__name__)

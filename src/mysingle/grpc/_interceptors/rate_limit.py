@@ -1,0 +1,30 @@
+"""The rate limit layer: a limiter behind a port decides."""
+
+from typing import Protocol
+
+from mysingle.grpc._around import ServerCall
+
+__all__ = ["RateLimitLayer", "RateLimiter"]
+
+
+class RateLimiter(Protocol):
+    """Counts calls; `mysingle.database.RateLimiter` is one, and may be the one that the routes use."""
+
+    async def require(self, user_id: str, endpoint: str) -> object:
+        """Count a call of a user; raise ResourceExhaustedError with the time to wait when it may not go on."""
+
+
+class RateLimitLayer:
+    """Limits each caller: the user, or the address of a call without one."""
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        self._limiter = limiter
+
+    async def enter(self, call: ServerCall) -> None:
+        """Let the call in, or say when to come back."""
+        await self._limiter.require(call.context.user_id or _address(call.native.peer()), call.method.name)
+
+
+def _address(peer: str) -> str:
+    """Return a peer without its port: a caller that opens another connection is the same caller."""
+    return peer if peer.startswith("unix:") else peer.rpartition(":")[0] or peer

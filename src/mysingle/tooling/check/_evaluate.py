@@ -1,0 +1,217 @@
+"""Says what an expression is, as far as the checked code tells: aliases, constants, f-strings, instances."""
+
+import ast
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mysingle.tooling.check._bindings import Bindings
+from mysingle.tooling.check._calls import Calls
+from mysingle.tooling.check._libraries import is_settings_base
+from mysingle.tooling.check._members import Members
+from mysingle.tooling.check._ports import Modules
+from mysingle.tooling.check._scopes import Class, Module, Scope
+from mysingle.tooling.check._syntax import spelled
+from mysingle.tooling.check._texts import joined, percent
+from mysingle.tooling.check._values import Hole, Items, Made, Number, Object, Ref, Text, Value, from_environment
+
+__all__ = ["Evaluator"]
+
+_DEEPEST = 60
+_IN_PROGRESS = object()
+_GENERIC = frozenset({"url", "uri", "base_url", "host", "hostname", "address", "endpoint", "target"})
+
+
+class Evaluator:
+    """Evaluates expressions of the modules of one project, each once."""
+
+    def __init__(self, modules: Modules) -> None:
+        self._bindings = Bindings(self, modules)
+        self._members = Members(self, self._bindings, modules)
+        self._depth = 0
+        self._kinds: dict[type[ast.AST], Callable[[Any, Scope], Value | None]] = {
+            ast.Name: self._name,
+            ast.Attribute: self._attribute,
+            ast.Constant: self._constant,
+            ast.JoinedStr: self._f_string,
+            ast.Call: Calls(self, self._bindings).value,
+            ast.Await: lambda node, scope: self.value(node.value, scope),
+            ast.Starred: lambda node, scope: self.value(node.value, scope),
+            ast.NamedExpr: lambda node, scope: self.value(node.value, scope),
+            ast.BinOp: self._operation,
+            ast.BoolOp: self._boolean,
+            ast.IfExp: lambda node, scope: self.value(node.body, scope) or self.value(node.orelse, scope),
+            ast.Subscript: self._subscript,
+            ast.Dict: Items,
+            ast.List: Items,
+            ast.Tuple: Items,
+            ast.Set: Items,
+        }
+
+    def value(self, node: ast.expr | None, scope: Scope) -> Value | None:
+        """Return what an expression is; None when the code does not tell."""
+        kind = self._kinds.get(type(node)) if node is not None else None
+        if node is None or kind is None:
+            return None
+        memo = scope.module.memo
+        found = memo.get(node)
+        if found is _IN_PROGRESS or self._depth > _DEEPEST:
+            return None
+        if found is not None or node in memo:
+            return found
+        memo[node] = _IN_PROGRESS
+        self._depth += 1
+        try:
+            result = kind(node, scope)
+        finally:
+            self._depth -= 1
+        memo[node] = result
+        return result
+
+    def text(self, node: ast.expr | None, scope: Scope) -> Text | None:
+        """Return an expression as a text; what is not known becomes a hole with the name that it has in the code."""
+        if node is None:
+            return None
+        found = self.value(node, scope)
+        if isinstance(found, Text):
+            return found
+        if isinstance(found, Number):
+            return Text((str(found.value),))
+        if isinstance(node, ast.Attribute) and node.attr.lower() in _GENERIC:  # `notification_service.url`
+            return Text((Hole(node.attr, origin=spelled(node.value)),))
+        origin = self._bindings.origin(node, scope)
+        return Text((Hole(spelled(node), origin="" if origin is node else spelled(origin)),))
+
+    def name(self, node: ast.expr | None, scope: Scope) -> str:
+        """Return the full name of the thing of a library that an expression is; empty when it is none."""
+        found = self.value(node, scope)
+        return found.name if isinstance(found, Ref) else ""
+
+    def kind(self, node: ast.expr | None, scope: Scope) -> str:
+        """Return the class of an instance; empty when it is not known."""
+        found = self.value(node, scope)
+        if isinstance(found, Made):
+            return found.name
+        if isinstance(found, Object):
+            return next(iter(self.bases(found.cls)), "")
+        return ""
+
+    def literal(self, node: ast.expr | None, scope: Scope) -> str | None:
+        """Return the text that an expression is, when all of it stands in the code."""
+        found = self.value(node, scope)
+        return found.literal if isinstance(found, Text) else None
+
+    def number(self, node: ast.expr | None, scope: Scope) -> int | None:
+        """Return the number that an expression is, when it stands in the code."""
+        found = self.value(node, scope)
+        return found.value if isinstance(found, Number) else None
+
+    def bases(self, cls: Class) -> tuple[str, ...]:
+        """Return the names of the library classes that a class derives from, through classes of the checked code."""
+        if cls.bases is None:
+            cls.bases = tuple(self._bases(cls, frozenset()))
+        return cls.bases
+
+    def _bases(self, cls: Class, seen: frozenset[Class]) -> Iterator[str]:
+        for base in cls.node.bases:
+            plain = base.value if isinstance(base, ast.Subscript) else base
+            found = self.value(plain, cls.outer)
+            if isinstance(found, Ref):
+                yield found.name
+            elif isinstance(found, Class) and found not in seen:
+                yield from self._bases(found, seen | {cls})
+
+    def derives(self, cls: Class, name: str) -> bool:
+        """Tell whether a class derives from a library class."""
+        return name in self.bases(cls)
+
+    def is_settings(self, cls: Class) -> bool:
+        """Tell whether the values of a class come from the environment."""
+        return any(is_settings_base(name) for name in self.bases(cls))
+
+    def elements(self, node: ast.expr | None, scope: Scope) -> list[tuple[ast.expr, Scope]]:
+        """Return the elements of a list, tuple or set, through names, `[*a, b]` and `a + b`."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            return [*self.elements(node.left, scope), *self.elements(node.right, scope)]
+        found = self.value(node, scope)
+        if not isinstance(found, Items) or isinstance(found.node, ast.Dict):
+            return []
+        result: list[tuple[ast.expr, Scope]] = []
+        for element in found.node.elts:
+            is_many = isinstance(element, ast.Starred)
+            result += self.elements(element.value, found.scope) if is_many else [(element, found.scope)]  # type: ignore[attr-defined]  # Starred
+        return result
+
+    def definition(self, node: ast.expr, scope: Scope) -> tuple[ast.expr, Scope]:
+        """Return the expression behind a name, such as that of a type alias, through imports; else the node itself."""
+        return self._bindings.definition(node, scope)
+
+    def lookup(self, name: str, scope: Scope, line: int) -> Value | None:
+        """Return what a name is at a line of its scope, or inside a function that sees the scope."""
+        return self._bindings.lookup(name, scope, line)
+
+    def exported(self, module: Module, name: str) -> Value | None:
+        """Return what a name of another module is."""
+        return self._bindings.exported(module, name)
+
+    def member(self, owner: Value | None, name: str) -> Value | None:
+        """Return the attribute of a value."""
+        return self._members.member(owner, name)
+
+    def _name(self, node: ast.Name, scope: Scope) -> Value | None:
+        return self._bindings.lookup(node.id, scope, node.lineno)
+
+    def _attribute(self, node: ast.Attribute, scope: Scope) -> Value | None:
+        return self._members.member(self.value(node.value, scope), node.attr)
+
+    def _constant(self, node: ast.Constant, _: Scope) -> Value | None:
+        if isinstance(node.value, str):
+            return Text((node.value,))
+        if isinstance(node.value, bytes):
+            return Text((node.value.decode("latin-1"),))
+        return Number(node.value) if type(node.value) is int else None
+
+    def _f_string(self, node: ast.JoinedStr, scope: Scope) -> Value:
+        parts = [self.text(part.value if isinstance(part, ast.FormattedValue) else part, scope) for part in node.values]
+        return joined(part for part in parts if part is not None)
+
+    def _operation(self, node: ast.BinOp, scope: Scope) -> Value | None:
+        left = self.value(node.left, scope)
+        if isinstance(node.op, ast.Div):
+            if isinstance(left, Made) and left.name == "pathlib.Path":
+                return left
+            return joined([left, Text(("/",)), self.text(node.right, scope)]) if isinstance(left, Text) else None
+        if isinstance(node.op, ast.Mod) and isinstance(left, Text):
+            given = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+            return percent(left, [self.text(part, scope) for part in given])
+        if not isinstance(node.op, ast.Add):
+            return None
+        right = self.value(node.right, scope)
+        if isinstance(left, Text) or isinstance(right, Text):
+            return joined([self.text(node.left, scope), self.text(node.right, scope)])
+        return left if isinstance(left, Items) else right
+
+    def _boolean(self, node: ast.BoolOp, scope: Scope) -> Value | None:
+        for part in node.values:
+            found = self.value(part, scope)
+            if found is not None:
+                return found
+        return None
+
+    def _subscript(self, node: ast.Subscript, scope: Scope) -> Value | None:
+        owner = self.value(node.value, scope)
+        if isinstance(owner, Ref) and owner.name == "os.environ":
+            return from_environment(self.literal(node.slice, scope) or "")
+        if isinstance(owner, Items):
+            return self.item(owner, node.slice, scope)
+        return owner if isinstance(owner, Class | Ref) else None
+
+    def item(self, items: Items, key: ast.expr, scope: Scope) -> Value | None:
+        """Return the element with a known key; of an unknown one, the first element stands for all."""
+        if isinstance(items.node, ast.Dict):
+            wanted = self.literal(key, scope)
+            keys = [self.literal(part, items.scope) if part is not None else None for part in items.node.keys]
+            index = keys.index(wanted) if wanted is not None and wanted in keys else 0
+            values = items.node.values
+        else:
+            index, values = self.number(key, scope) or 0, items.node.elts
+        return self.value(values[index], items.scope) if -len(values) <= index < len(values) else None

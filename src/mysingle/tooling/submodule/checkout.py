@@ -1,0 +1,181 @@
+"""A submodule as it is: what the service records, what is checked out, what would be lost."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mysingle._kernel.errors import ErrorCode, MySingleError
+from mysingle.tooling.git import Git
+from mysingle.tooling.version import parse_version
+
+__all__ = ["DEFAULT_PATH", "Checkout", "Standing", "SubmoduleError", "newest_release"]
+
+DEFAULT_PATH = "packages/mysingle"
+_TAG_PREFIX = "v"
+_SHOWN = 3
+
+
+class SubmoduleError(MySingleError):
+    """The submodule cannot be changed as asked; the message says why, and what to do."""
+
+    default_code = ErrorCode.FAILED_PRECONDITION
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="SUBMODULE_FAILED")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """
+    How a submodule stands.
+
+    `recorded` is the commit that the service's newest commit names, `checked_out` the one in the working tree, None
+    when there is none; `version` describes it. `newest` is the newest release that is known here. `unpushed` counts
+    commits that no remote has.
+    """
+
+    path: str
+    url: str
+    recorded: str | None
+    checked_out: str | None
+    version: str | None
+    newest: str | None
+    changes: tuple[str, ...]
+    unpushed: int
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What somebody should see to, one sentence each; being older than the newest release is none."""
+        if self.checked_out is None:
+            return ("not checked out: `mysingle submodule update`, or `git submodule update --init`",)
+        said = {
+            "not committed in the service yet": self.recorded is None,
+            "another commit is checked out than the service records": self.recorded not in (None, self.checked_out),
+            f"local changes: {_listed(self.changes)}": bool(self.changes),
+            f"{_commits(self.unpushed)} that no remote has": self.unpushed > 0,
+        }
+        return tuple(text for text, applies in said.items() if applies)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON knows it."""
+        return {**asdict(self), "problems": self.problems}
+
+
+class Checkout:
+    """
+    One submodule of a service.
+
+    Raises:
+        GitError: the folder is in no repository. SubmoduleError: the path leads out of it.
+    """
+
+    def __init__(self, folder: Path, path: str = DEFAULT_PATH) -> None:
+        self.root = Git(folder).root()
+        self.parent = Git(self.root)
+        self.folder = self.root / path
+        if self.root not in self.folder.parents or ".." in self.folder.parts:
+            raise SubmoduleError(f"{path!r} is not a folder below {self.root}")
+        self.path = self.folder.relative_to(self.root).as_posix()
+
+    @property
+    def git(self) -> Git:
+        """Git inside of the submodule."""
+        return Git(self.folder)
+
+    def is_checked_out(self) -> bool:
+        """Tell whether the submodule's files are there."""
+        return (self.folder / ".git").exists()
+
+    def url(self) -> str | None:
+        """Return where the submodule comes from, as `.gitmodules` says; None when it does not know it."""
+        found = self.parent.line("config", "--file", ".gitmodules", "--get", f"submodule.{self.name()}.url")
+        return found or None
+
+    def name(self) -> str:
+        """Return the name that `.gitmodules` gives to the path; the path itself when it has none."""
+        pairs = (self.parent.line("config", "--file", ".gitmodules", "--get-regexp", r"\.path$") or "").splitlines()
+        for key, _, path in (pair.partition(" ") for pair in pairs):
+            if path == self.path:
+                return key.removeprefix("submodule.").removesuffix(".path")
+        return self.path
+
+    def recorded(self) -> str | None:
+        """Return the commit that the service's newest commit names."""
+        return self._link(self.parent.line("ls-tree", "HEAD", "--", self.path))
+
+    def staged(self) -> str | None:
+        """Return the commit that the service's index names."""
+        return self._link(self.parent.line("ls-files", "--stage", "--", self.path))
+
+    def _link(self, line: str | None) -> str | None:
+        words = (line or "").split()
+        return next((word for word in words[1:3] if len(word) >= 40), None) if words[:1] == ["160000"] else None
+
+    def changes(self) -> tuple[str, ...]:
+        """Return the files that were changed or added and are in no commit."""
+        return tuple(line[3:] for line in self.git.run("status", "--porcelain").splitlines())
+
+    def unpushed(self) -> int:
+        """Count the commits that neither a remote nor a tag has."""
+        return int(self.git.run("rev-list", "--count", "HEAD", "--not", "--remotes", "--tags"))
+
+    def releases(self) -> tuple[str, ...]:
+        """Return the release tags that are known here."""
+        return tuple(self.git.run("tag", "--list").split())
+
+    def standing(self) -> Standing:
+        """
+        Say how it stands.
+
+        Raises:
+            SubmoduleError: there is no such submodule.
+        """
+        url = self.url()
+        if url is None:
+            raise SubmoduleError(f"{self.path} is no submodule of {self.root.name}: run `mysingle submodule add`")
+        if not self.is_checked_out():
+            absent: tuple[str, ...] = ()
+            return Standing(
+                path=self.path, url=url, recorded=self.recorded(), checked_out=None, version=None, newest=None,
+                changes=absent, unpushed=0,
+            )  # fmt: skip
+        return Standing(
+            path=self.path,
+            url=url,
+            recorded=self.recorded(),
+            checked_out=self.git.line("rev-parse", "HEAD"),
+            version=self.git.line("describe", "--tags", "--always", "HEAD"),
+            newest=newest_release(self.releases()),
+            changes=self.changes(),
+            unpushed=self.unpushed(),
+        )
+
+    def check_nothing_is_lost(self) -> None:
+        """Refuse to leave what is in no commit, or in commits that no remote has."""
+        changes = self.changes()
+        if changes:
+            raise SubmoduleError(
+                f"{self.path} has local changes: {_listed(changes)}; "
+                "`mysingle submodule sync` makes a branch of them, `git stash` puts them away"
+            )
+        count = self.unpushed()
+        if count:
+            raise SubmoduleError(
+                f"{self.path} has {_commits(count)} that no remote has: `mysingle submodule sync --push` pushes them"
+            )
+
+
+def newest_release(tags: Iterable[str]) -> str | None:
+    """Return the tag of the newest release; pre-releases do not count."""
+    pairs = ((parse_version(tag.removeprefix(_TAG_PREFIX)), tag) for tag in tags if tag.startswith(_TAG_PREFIX))
+    return max(((version, tag) for version, tag in pairs if version and not version.label), default=(None, None))[1]
+
+
+def _commits(count: int) -> str:
+    return f"{count} commit{'' if count == 1 else 's'}"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

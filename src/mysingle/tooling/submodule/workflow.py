@@ -1,0 +1,231 @@
+"""What is done with a submodule: each step can be done again, and nothing that is in no remote is left."""
+
+import re
+import shutil
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mysingle.tooling.git import Git, GitError
+from mysingle.tooling.submodule.checkout import Checkout, SubmoduleError, newest_release
+from mysingle.tooling.version import is_conventional
+
+__all__ = ["Sent", "Workflow"]
+
+_MODULES = ".gitmodules"
+_SLUG = re.compile(r"[^a-z0-9]+")
+_MAX_SLUG = 40
+_CHANGES_SHOWN = 20
+
+
+class Sent(NamedTuple):
+    """A branch with changes for the package's repository."""
+
+    branch: str
+    commit: str
+    is_pushed: bool
+
+
+class Workflow:
+    """Changes a submodule, with a commit in the service for each change of version."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self._checkout = checkout
+        self._parent = checkout.parent
+
+    def add(self, url: str, to: str | None = None) -> str:
+        """
+        Add the submodule at a release, and commit it; return the tag. One that is there already stays as it is.
+
+        Raises:
+            SubmoduleError, GitError: it was not added, and nothing is left of the try.
+        """
+        checkout = self._checkout
+        if checkout.recorded():
+            return checkout.standing().version or checkout.recorded() or ""
+        self._check_branch()
+        tag = _choose(_remote_tags(self._parent, url), to, url)
+        is_new = checkout.staged() is None
+        if is_new:
+            self._clone(url)
+        elif checkout.is_checked_out():
+            checkout.check_nothing_is_lost()
+        try:
+            checkout.git.run("checkout", "--quiet", "--detach", f"refs/tags/{tag}")
+            self._parent.run("add", _MODULES, checkout.path)
+            self._commit(f"build: add mysingle {tag} as a submodule", _MODULES, checkout.path)
+        except BaseException:
+            if is_new:
+                self._remove()
+            raise
+        return tag
+
+    def _clone(self, url: str) -> None:
+        checkout = self._checkout
+        leftover = self._parent.path(f"modules/{checkout.path}")
+        if checkout.is_checked_out() and leftover.is_dir() and not _is_clean(checkout):
+            raise SubmoduleError(f"{checkout.path} is left from another try, and was changed: move it away")
+        if not checkout.is_checked_out() and checkout.folder.is_dir() and any(checkout.folder.iterdir()):
+            raise SubmoduleError(f"{checkout.path} exists already, and is no submodule: move it away")
+        if self._parent.line("status", "--porcelain", "--", _MODULES):
+            raise SubmoduleError(
+                f"{_MODULES} was changed and not committed: commit it, or run `git restore {_MODULES}`"
+            )
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+            shutil.rmtree(checkout.folder, ignore_errors=True)
+        try:
+            self._parent.run("submodule", "--quiet", "add", "--", url, checkout.path)
+        except BaseException:
+            self._remove()
+            raise
+
+    def _remove(self) -> None:
+        """Take back what this run has added; nobody has worked in it yet."""
+        checkout = self._checkout
+        self._parent.accepts("rm", "--quiet", "--force", "--cached", "--", checkout.path)
+        self._parent.accepts("rm", "--quiet", "--force", "--cached", "--", _MODULES)
+        if not self._parent.accepts("checkout", "--quiet", "HEAD", "--", _MODULES):
+            (checkout.root / _MODULES).unlink(missing_ok=True)
+        self._parent.accepts("config", "--remove-section", f"submodule.{checkout.path}")
+        shutil.rmtree(checkout.folder, ignore_errors=True)
+        shutil.rmtree(self._parent.path(f"modules/{checkout.path}"), ignore_errors=True)
+
+    def update(self, to: str | None = None) -> str:
+        """
+        Bring the submodule to a release, the newest one by default, and commit that in the service; return the tag.
+
+        Works in a clone that was made without its submodules.
+
+        Raises:
+            SubmoduleError: something would be lost, or there is no such release. GitError: the remote is away.
+        """
+        checkout = self._checkout
+        self._check_present()
+        self._check_branch()
+        if not checkout.is_checked_out():
+            self._parent.run("submodule", "--quiet", "update", "--init", "--", checkout.path)
+        checkout.check_nothing_is_lost()
+        checkout.git.run("fetch", "--quiet", "--tags", "origin")
+        tag = _choose(checkout.releases(), to, checkout.url() or "the remote")
+        before, after = checkout.recorded(), checkout.git.run("rev-parse", f"refs/tags/{tag}^{{commit}}").strip()
+        if before and to is None and not checkout.git.accepts("merge-base", "--is-ancestor", before, after):
+            raise SubmoduleError(
+                f"{checkout.path} is at a commit that {tag} does not have: name the release with --to to leave it"
+            )
+        checkout.git.run("checkout", "--quiet", "--detach", f"refs/tags/{tag}")
+        if after != before:
+            self._parent.run("add", "--", checkout.path)
+            self._commit(f"build: update mysingle to {tag}\n\n{self._news(before, after)}", checkout.path)
+        return tag
+
+    def plan_update(self, to: str | None = None) -> str:
+        """Return the tag that an update would take; nothing is changed, and what is known here counts."""
+        self._check_present()
+        checkout = self._checkout
+        if not checkout.is_checked_out():
+            return _choose(_remote_tags(self._parent, checkout.url() or ""), to, checkout.url() or "the remote")
+        checkout.check_nothing_is_lost()
+        return _choose(_remote_tags(checkout.git, "origin"), to, "origin")
+
+    def plan_add(self, url: str, to: str | None = None) -> str:
+        """Return the tag that would be added; nothing is changed."""
+        return _choose(_remote_tags(self._parent, url), to, url)
+
+    def sync(self, message: str, branch: str | None = None, *, pushes: bool = False) -> Sent | None:
+        """
+        Put local changes of the submodule on a branch of their own, as one commit, for a pull request.
+
+        Returns:
+            What is on the branch; None when there are no changes and no commits to give back.
+
+        Raises:
+            SubmoduleError: the message does not follow the convention, or the branch exists.
+        """
+        checkout = self._checkout
+        self._check_present()
+        if not checkout.is_checked_out():
+            raise SubmoduleError(
+                f"{checkout.path} is not checked out, so it has no changes: `git submodule update --init`"
+            )
+        changes, git = checkout.changes(), checkout.git
+        if not changes and not checkout.unpushed():
+            return None
+        if not is_conventional(message):
+            raise SubmoduleError(f"{message!r} is no commit message such as 'fix(auth): accept the new header'")
+        chosen = self._switch(branch or _branch_name(checkout.root.name, message))
+        if changes:
+            git.run("add", "--all")
+            git.run("commit", "--quiet", "--file=-", given=f"{message}\n")
+        if pushes:
+            git.run("push", "--quiet", "--set-upstream", "origin", f"HEAD:refs/heads/{chosen}")
+        return Sent(chosen, git.run("rev-parse", "HEAD").strip(), pushes)
+
+    def _switch(self, branch: str) -> str:
+        """Make the branch; whoever is on a branch already stays there."""
+        git = self._checkout.git
+        current = git.line("symbolic-ref", "--quiet", "--short", "HEAD")
+        if current and not git.accepts("rev-parse", "--verify", "--quiet", f"refs/remotes/origin/{current}"):
+            return current
+        if git.accepts("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}"):
+            raise SubmoduleError(f"the branch {branch} exists already: name another one with --branch")
+        git.run("switch", "--quiet", "--create", branch)
+        return branch
+
+    def _check_present(self) -> None:
+        checkout = self._checkout
+        if checkout.url() is None:
+            raise SubmoduleError(
+                f"{checkout.path} is no submodule of {checkout.root.name}: run `mysingle submodule add`"
+            )
+        if self._parent.run("ls-files", "--unmerged", "--", checkout.path):
+            raise SubmoduleError(
+                f"{checkout.path} is in conflict after a merge: check out the commit that is right in it, "
+                f"run `git add {checkout.path}`, and end the merge"
+            )
+
+    def _check_branch(self) -> None:
+        if self._parent.line("rev-parse", "--verify", "--quiet", "HEAD") is None:
+            raise SubmoduleError(f"{self._checkout.root.name} has no commits yet: make the first one")
+        if not self._parent.accepts("symbolic-ref", "--quiet", "HEAD"):
+            raise SubmoduleError("no branch is checked out (detached HEAD): run `git switch <branch>` first")
+
+    def _commit(self, message: str, *paths: str) -> None:
+        """Commit these paths only; what else is staged stays staged."""
+        self._parent.run("commit", "--quiet", "--only", "--file=-", "--", *paths, given=message)
+
+    def _news(self, before: str | None, after: str) -> str:
+        """Return what came with an update: the subjects of its commits, the newest first."""
+        if before is None:
+            return ""
+        lines = self._checkout.git.run("log", "--no-merges", "--format=- %s", f"{before}..{after}").splitlines()
+        more = len(lines) - _CHANGES_SHOWN
+        return "\n".join([*lines[:_CHANGES_SHOWN], *([f"- and {more} more"] if more > 0 else [])])
+
+
+def _remote_tags(git: Git, url: str) -> tuple[str, ...]:
+    lines = git.run("ls-remote", "--tags", "--refs", url).splitlines()
+    return tuple(line.partition("\t")[2].removeprefix("refs/tags/") for line in lines)
+
+
+def _choose(tags: Iterable[str], wanted: str | None, place: str) -> str:
+    known = tuple(tags)
+    newest = newest_release(known)
+    if wanted is None and newest is None:
+        raise SubmoduleError(f"{place} has no release tags such as v1.2.3: name a tag with --to")
+    spellings = (wanted, f"v{wanted}") if wanted else (newest,)
+    found = next((tag for tag in spellings if tag in known), None)
+    if found is None:
+        raise SubmoduleError(f"{place} has no tag {wanted}; the newest release is {newest or 'none'}")
+    return found
+
+
+def _is_clean(checkout: Checkout) -> bool:
+    try:
+        return not checkout.changes() and not checkout.unpushed()
+    except GitError:
+        return False
+
+
+def _branch_name(service: str, message: str) -> str:
+    subject = message.partition("\n")[0].lower()
+    return f"{_SLUG.sub('-', service.lower()).strip('-')}/{_SLUG.sub('-', subject)[:_MAX_SLUG].strip('-')}"

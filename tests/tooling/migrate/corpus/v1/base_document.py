@@ -1,0 +1,5 @@
+from mysingle.base import BaseDocument
+
+
+class Item(BaseDocument):
+    name: str

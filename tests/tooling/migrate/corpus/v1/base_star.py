@@ -1,0 +1,9 @@
+from mysingle.base import *
+
+
+class Item(BaseDocument):
+    name: str
+
+
+class Owned(BaseTimeDocWithUserId):
+    name: str

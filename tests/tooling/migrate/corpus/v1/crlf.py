@@ -1,0 +1,8 @@
+"""Windows."""
+
+from mysingle.base.enums import TaskStatus
+from mysingle.base import BaseDocument
+
+
+class Item(BaseDocument):
+    status: TaskStatus = TaskStatus.OPEN

@@ -1,0 +1,3 @@
+from mysingle.examples.demo import DemoClient
+
+DEMO = DemoClient("corpus")

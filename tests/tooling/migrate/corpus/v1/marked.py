@@ -1,0 +1,6 @@
+﻿"""With a byte order mark."""
+
+from mysingle.base import BaseDocument
+
+
+class Item(BaseDocument): ...

@@ -1,0 +1,4 @@
+from mysingle.base.models import BaseDocument
+
+
+class Item(BaseDocument): ...

@@ -1,0 +1,3 @@
+from . import setup_logging_legacy
+
+setup_logging_legacy("corpus")

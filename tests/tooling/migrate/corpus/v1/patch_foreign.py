@@ -1,0 +1,8 @@
+from unittest import mock
+
+
+def check() -> None:
+    mock.patch("corpus.module.BaseServiceClient")
+
+
+check()

@@ -1,0 +1,8 @@
+# -*- coding: utf-8 -*-
+"""Dokumente für Märkte: 주문, ордера, 🚀."""
+
+from mysingle.base import BaseDocument
+
+
+class Größe(BaseDocument):
+    bezeichnung: str = "für 株式"  # «внутри»

@@ -1,0 +1,5 @@
+from mysingle.core.base import BaseDocument
+
+
+class Item(BaseDocument):
+    name: str

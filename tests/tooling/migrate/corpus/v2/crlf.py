@@ -1,0 +1,13 @@
+"""Windows."""
+
+from mysingle.core.base import BaseDocument
+from enum import StrEnum
+
+
+# TODO(mysingle v2): TaskStatus was removed; define it in the service. See docs/how-to/migrate-from-v1.md#enums
+class TaskStatus(StrEnum):
+    OPEN = "open"
+
+
+class Item(BaseDocument):
+    status: TaskStatus = TaskStatus.OPEN

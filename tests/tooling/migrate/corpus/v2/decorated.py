@@ -1,0 +1,9 @@
+#!/usr/bin/env python
+"""A script."""
+from   mysingle.core.base   import  ( BaseDocument ,
+      BaseTimeDocument  , )   # odd, and kept odd
+
+class  Item ( BaseDocument ) :
+    name : str   =   "x"
+
+class Timed(BaseTimeDocument) : pass

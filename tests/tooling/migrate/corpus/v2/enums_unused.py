@@ -1,0 +1,4 @@
+from mysingle.core.base import BaseDocument
+
+
+class Item(BaseDocument): ...

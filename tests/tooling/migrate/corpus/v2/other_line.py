@@ -1,0 +1,6 @@
+from mysingle.database.duckdb.manager import BaseDuckDBManager
+from mysingle.database import BaseRedisCache
+from mysingle.database import create_grpc_cache, create_user_cache
+
+CACHES = (create_user_cache(), create_grpc_cache("corpus"))
+KNOWN = (BaseDuckDBManager, BaseRedisCache)

@@ -1,0 +1,7 @@
+"""Stubs from the separate repository."""
+
+from mysingle.protos.strategy.v1 import strategy_pb2
+from mysingle.protos.strategy.v1 import strategy_pb2_grpc as rpc
+from mysingle.protos.common.v1 import common_pb2
+
+MESSAGES = (strategy_pb2, rpc, common_pb2)

@@ -1,0 +1,9 @@
+class Settings:
+    pass
+
+
+def switch(settings) -> bool:
+    return bool(True)
+
+
+assert switch(Settings())
