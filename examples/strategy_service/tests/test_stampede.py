@@ -5,7 +5,7 @@ from httpx import AsyncClient
 from mysingle.core.metrics import process_metrics
 
 READERS = 500
-BODY = {"name": "Momentum", "symbol": "SPY"}
+BODY = {"name": "Momentum", "symbol": "SPY", "source": "result = close > SMA(close, 20)"}
 
 
 def _database_reads() -> float:
