@@ -19,7 +19,7 @@ test: $(VENV)/dev.stamp ## Run all tests on real servers.
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 unit: $(VENV)/dev.stamp ## Run the tests that need no server; seconds.
-	@$(BIN)/python -m pytest -n 2 tests/kernel tests/auth tests/architecture --ignore=tests/auth/iam $(ARGS)
+	@$(BIN)/python -m pytest -n 2 tests/kernel tests/auth tests/architecture tests/dsl --ignore=tests/auth/iam $(ARGS)
 
 lint: $(VENV)/dev.stamp ## Check style, types and the import contract.
 	@$(BIN)/ruff check .
