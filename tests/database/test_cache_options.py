@@ -2,6 +2,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -147,17 +148,19 @@ async def test_early_refresh_that_fails(logged: list[Any]) -> None:
 
 async def test_one_process_loads(redis_server: EmbeddedRedis) -> None:
     """Caches that know nothing of each other load a key once."""
-    managers = [RedisClientManager(RedisConfig(port=redis_server.port)) for _ in range(4)]
-    caches = [make(lock_seconds=5, manager=manager) for manager in managers]
     loader = Loader(0.2)
-
-    found = await asyncio.gather(*(cache.get_or_set("a", loader) for cache in caches for _ in range(125)))
+    async with AsyncExitStack() as stack:
+        caches = []
+        for _ in range(4):
+            # 200 connections at once may take a busy machine longer than a command may.
+            manager = RedisClientManager(RedisConfig(port=redis_server.port, timeout_seconds=10))
+            stack.push_async_callback(manager.close)
+            caches.append(make(lock_seconds=5, manager=manager))
+        found = await asyncio.gather(*(cache.get_or_set("a", loader) for cache in caches for _ in range(125)))
 
     assert found == [1] * 500
     assert loader.runs == 1
     assert await (await get_redis_client(8)).keys("strategy:lock:*") == []
-    for manager in managers:
-        await manager.close()
 
 
 async def test_lock_of_the_dead() -> None:

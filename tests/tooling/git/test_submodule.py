@@ -343,7 +343,9 @@ def test_install(package: Repo, service: Repo, tmp_path: Path) -> None:
     )
     python = tmp_path / "venv/bin/python"
     words = [python, "-m", "mysingle", "submodule", "add", str(package.path), "--extras", ""]
-    done = subprocess.run(words, cwd=service.path, capture_output=True, text=True, timeout=120, check=False)
+    # The environment sees the packages of its base interpreter, not those of the one that runs this test.
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(words, cwd=service.path, capture_output=True, text=True, timeout=120, check=False, env=here)
     found = subprocess.run(
         [python, "-c", "import quotes_of_it; print(quotes_of_it.__file__)"],
         cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "PYTHONPATH": ""},

@@ -125,12 +125,14 @@ def _overview() -> Iterator[str]:
 
 
 def _exceptions(code: DSLCode) -> list[str]:
-    found = [vars(errors)[name] for name in errors.__all__]
-    return [kind.__name__ for kind in found if isinstance(kind, type) and _is_of(kind, code)]
+    return sorted(kind.__name__ for kind in _family(DSLError) if kind.dsl_code is code)
 
 
-def _is_of(kind: type, code: DSLCode) -> bool:
-    return issubclass(kind, DSLError) and kind is not DSLError and kind.dsl_code is code
+def _family(kind: type[DSLError]) -> Iterator[type[DSLError]]:
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from _family(child)
 
 
 def _section(code: DSLCode, page: CodePage) -> Iterator[str]:
