@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mysingle._kernel.errors import UnavailableError
-from mysingle._kernel.settings import RedisSettings
+from mysingle._kernel.settings import CommonSettings, RedisSettings
 from mysingle.database import RedisClientManager, audit_redis, create_service_cache
 from mysingle.embedded import EmbeddedRedis
 
@@ -149,3 +149,10 @@ async def test_server_with_fewer_databases(configure: Any) -> None:
         report = await audit_redis()
 
     assert [database.number for database in report.databases] == [0, 1, 2, 3]
+
+
+async def test_address_of_the_settings() -> None:
+    """The server that is looked at is the one that the settings name, not the process's own."""
+    nowhere = CommonSettings(REDIS_HOST="127.0.0.1", REDIS_PORT=1)
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1"):
+        await audit_redis(nowhere)

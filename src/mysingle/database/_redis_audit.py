@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from mysingle._kernel.allocation import POLICIES, CachePolicy, RedisDB
 from mysingle._kernel.settings import CommonSettings, get_settings
 from mysingle.database._redis import RedisClientManager
+from mysingle.database._redis_config import RedisConfig
 
 __all__ = ["DatabaseReport", "PrefixReport", "RedisReport", "audit_redis"]
 
@@ -114,7 +115,7 @@ async def audit_redis(
         UnavailableError: the server does not answer.
     """
     settings = settings or get_settings()
-    manager = RedisClientManager()
+    manager = RedisClientManager(RedisConfig.from_settings(settings))
     started = time.monotonic()
     try:
         await manager.ping()

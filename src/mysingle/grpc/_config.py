@@ -7,13 +7,12 @@ from typing import Any
 
 from mysingle._kernel.errors import ErrorCode, MySingleError
 from mysingle._kernel.once import IdempotencyStore
-from mysingle._kernel.settings import GrpcSettings, ProjectSettings
-from mysingle._kernel.shutdown import CLUSTER_DRAIN_SECONDS
+from mysingle._kernel.settings import CommonSettings
 from mysingle.grpc._interceptors.auth import Trust
 from mysingle.grpc._interceptors.rate_limit import RateLimiter
 from mysingle.grpc.cache import GrpcCache
 
-__all__ = ["GrpcConfigError", "GrpcServerConfig", "GrpcSource"]
+__all__ = ["GrpcConfigError", "GrpcServerConfig"]
 
 _MAX_PORT = 65_535
 
@@ -22,13 +21,6 @@ class GrpcConfigError(MySingleError, ValueError):
     """A configuration that cannot be used, or must not be; the message names the field."""
 
     default_code = ErrorCode.FAILED_PRECONDITION
-
-
-class GrpcSource(ProjectSettings, GrpcSettings):
-    """What `from_settings` reads; `CommonSettings` has all of it."""
-
-    SHUTDOWN_GRACE_SECONDS: float
-    DRAIN_DELAY_SECONDS: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +99,7 @@ class GrpcServerConfig:
 
     @classmethod
     def from_settings(
-        cls, settings: Any, service_name: str, port: int | None = None, **overrides: Any
+        cls, settings: CommonSettings, service_name: str, port: int | None = None, **overrides: Any
     ) -> "GrpcServerConfig":
         """
         Return the configuration that the settings say.
@@ -129,9 +121,8 @@ class GrpcServerConfig:
         return cls(service_name=service_name, **(values | overrides))
 
 
-def _from(settings: Any) -> dict[str, Any]:
-    in_cluster = settings.KUBERNETES_SERVICE_HOST is not None or settings.is_production
-    drain, reflection = settings.DRAIN_DELAY_SECONDS, settings.GRPC_ENABLE_REFLECTION
+def _from(settings: CommonSettings) -> dict[str, Any]:
+    reflection = settings.GRPC_ENABLE_REFLECTION
     return {
         "host": settings.GRPC_SERVER_HOST,
         "max_skew_seconds": settings.GRPC_SERVICE_MAX_SKEW_SECONDS,
@@ -148,7 +139,7 @@ def _from(settings: Any) -> dict[str, Any]:
         "reuse_port": settings.GRPC_SERVER_REUSE_PORT,
         "worker_threads": settings.GRPC_SERVER_WORKER_THREADS,
         "shutdown_grace_seconds": settings.SHUTDOWN_GRACE_SECONDS,
-        "drain_delay_seconds": drain if drain is not None else (CLUSTER_DRAIN_SECONDS if in_cluster else 0.0),
+        "drain_delay_seconds": settings.drain_delay_seconds,
         "use_tls": settings.GRPC_USE_TLS,
         "ca_file": settings.GRPC_TLS_CA_FILE,
         "cert_file": settings.GRPC_TLS_CERT_FILE,
@@ -157,7 +148,7 @@ def _from(settings: Any) -> dict[str, Any]:
     }
 
 
-def _trust(settings: Any, overrides: dict[str, Any]) -> dict[str, Any]:
+def _trust(settings: CommonSettings, overrides: dict[str, Any]) -> dict[str, Any]:
     """Choose what makes a user id believed: the same rules as for the gateway's headers."""
     keys = tuple(key.get_secret_value().encode() for key in settings.GRPC_SERVICE_KEYS)
     if not overrides.get("enable_auth", settings.GRPC_ENABLE_AUTH):

@@ -23,10 +23,10 @@ from mysingle._kernel.settings.groups import (
 from mysingle._kernel.settings.grpc import GrpcSettings
 from mysingle._kernel.settings.report import report
 from mysingle._kernel.settings.sources import FileSource, files_from_environment, files_in
+from mysingle._kernel.shutdown import CLUSTER_DRAIN_SECONDS
 
 __all__ = ["CommonSettings", "SettingsError", "get_settings", "reset_settings", "set_settings"]
 
-CLUSTER_DRAIN_SECONDS = 5.0
 SECRETS_DIRECTORY = Path("/run/secrets")
 
 
