@@ -27,7 +27,7 @@ lint: $(VENV)/dev.stamp ## Check style, types and the import contract.
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/dev.stamp ## Measure against the bare framework: a table, results as JSON, a chart.
+bench: $(VENV)/bench.stamp ## Measure against the bare framework: a table, results as JSON, a chart.
 	@$(BIN)/python -m benchmarks
 
 docs: $(VENV)/dev.stamp ## Build the documentation site into site/, and check every link of it.
@@ -51,3 +51,8 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing mysingle[dev], about two minutes the first time"
 	@$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/demo.stamp
+
+$(VENV)/bench.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing mysingle[bench], about four minutes the first time"
+	@$(PIP) --editable '.[bench]'
+	@touch $@ $(VENV)/dev.stamp $(VENV)/demo.stamp

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from benchmarks import auth, cache, check, dsl, grpc, iam, startup, storage, units, web
+from benchmarks import auth, cache, check, dsl, grpc, iam, rivals, startup, storage, units, web
 from benchmarks.chart import Figure
 
 Measured = Mapping[str, Mapping[str, float]]
@@ -45,7 +45,7 @@ def _identity(measured: Measured) -> list[Figure]:
 
 
 def _dsl(measured: Measured) -> list[Figure]:
-    engine = measured["engine"]
+    engine = {**measured["engine"], **measured["rivals"]}
     return [
         Figure(
             name.capitalize().replace("_over_", " / ").replace("_", " "),
@@ -54,7 +54,7 @@ def _dsl(measured: Measured) -> list[Figure]:
             "",
             at_least=limit < 0,
         )
-        for name, limit in dsl.LIMITS.items()
+        for name, limit in {**dsl.LIMITS, **rivals.LIMITS}.items()
     ]
 
 
@@ -111,7 +111,7 @@ SUITES = {
     ),
     "tools": Suite("How long the tools take", {"check": check.measure}, _tools),
     "identity": Suite("What it costs to know the caller", {"proofs": auth.measure, "iam": iam.measure}, _identity),
-    "dsl": Suite("What the strategy engine costs", {"engine": dsl.measure}, _dsl),
+    "dsl": Suite("What the strategy engine costs", {"engine": dsl.measure, "rivals": rivals.measure}, _dsl),
     "data": Suite(
         "Caches, documents and scans beside the bare drivers",
         {"cache": cache.measure, "mongo": storage.measure_mongo, "duckdb": storage.measure_duckdb},
