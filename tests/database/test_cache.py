@@ -114,6 +114,18 @@ async def test_value_expires() -> None:
     assert await cache.get("a") is None
 
 
+async def test_add_and_delete_if(cache: BaseRedisCache[Any]) -> None:
+    """Only one of several callers adds a value, and only who knows the value takes it away."""
+    assert sorted(await asyncio.gather(*(cache.add("k", name, 60) for name in "abc"))) == [False, False, True]
+    value = await cache.get("k")
+
+    assert await (await get_redis_client(db=8)).ttl("strategy:k") == 60
+    assert await cache.delete_if("k", "of another") is False
+    assert await cache.get("k") == value
+    assert await cache.delete_if("k", value) is True
+    assert await cache.get("k") is None
+
+
 async def test_many(cache: BaseRedisCache[Any]) -> None:
     """Many values are written and read in one go; those that are missing are left out."""
     assert await cache.set_many({str(number): number for number in range(100)}, ttl=900)

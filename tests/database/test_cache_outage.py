@@ -38,6 +38,8 @@ async def test_killed_server_is_a_miss(cache: BaseRedisCache[Any], own_redis: Em
     assert await cache.expire("a", 600) is False
     assert await cache.get_many(["a"]) == {}
     assert await cache.set_many({"a": 1}) is False
+    assert await cache.add("a", 1) is False
+    assert await cache.delete_if("a", 1) is False
     assert await cache.clear_all() == 0
     assert await cache.health_check() is False
     assert await cache.get_or_set("a", lambda: 2) == 2

@@ -1,20 +1,33 @@
 """The program cache over a real valkey-server: whatever stands in the store, only what was verified is returned."""
 
 import asyncio
+import os
 import pickle
 import random
+import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from hashlib import sha256
 
 import pytest
 from redis.asyncio import Redis
 
+from mysingle._kernel.metrics import process_metrics
 from mysingle.dsl import api
-from mysingle.dsl.errors import DSLValidationError
+from mysingle.dsl.errors import DSLContainerError, DSLError, DSLExecutionError, DSLValidationError
 from mysingle.dsl.ir.codec import encode
+from mysingle.dsl.ir.ops import ops_fingerprint
 from mysingle.dsl.ir.program import Program
-from mysingle.dsl.ir.signing import Keyring
-from mysingle.dsl.store import WARMED_TTL_SECONDS, ProgramCache, bytecode_key, warmed_key
+from mysingle.dsl.ir.refusal import decode_refusal
+from mysingle.dsl.ir.signing import Keyring, mac_input
+from mysingle.dsl.store import (
+    WARMED_TTL_SECONDS,
+    ProgramCache,
+    bytecode_key,
+    lock_key,
+    negative_key,
+    warmed_key,
+)
 from mysingle.embedded import EmbeddedRedis
 
 MINE, THEIRS = "result = close > EMA(close, 12)", "result = close < EMA(close, 12)"
@@ -50,6 +63,39 @@ class Store:
         await self.client.set(key, value, ex=ttl_seconds)
 
 
+class Shared(Store):
+    """All five methods."""
+
+    async def delete(self, key: str) -> None:
+        await self.client.delete(key)
+
+    async def add(self, key: str, value: bytes, milliseconds: int) -> bool:
+        return bool(await self.client.set(key, value, px=milliseconds, nx=True))
+
+    async def delete_if(self, key: str, value: bytes) -> None:
+        same = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+        await self.client.eval(same, 1, key, value)
+
+
+class Away:
+    """What a store says while there is no server."""
+
+    async def get(self, key: str) -> bytes | None:
+        return None
+
+    async def set(self, key: str, value: bytes, ttl_seconds: int) -> None:
+        return None
+
+    async def delete(self, key: str) -> None:
+        return None
+
+    async def add(self, key: str, value: bytes, milliseconds: int) -> bool:
+        return True
+
+    async def delete_if(self, key: str, value: bytes) -> None:
+        return None
+
+
 @pytest.fixture
 async def store(server: EmbeddedRedis) -> AsyncIterator[Store]:
     client = Redis.from_url(f"{server.url}/4")
@@ -58,14 +104,21 @@ async def store(server: EmbeddedRedis) -> AsyncIterator[Store]:
     await client.aclose()
 
 
-class Compiler:
-    """The real compiler, counted."""
+@pytest.fixture
+async def shared(store: Store) -> Shared:
+    return Shared(store.client)
 
-    def __init__(self) -> None:
+
+class Compiler:
+    """The real compiler, counted, and slow if need be."""
+
+    def __init__(self, pause: float = 0.0) -> None:
         self.sources: list[str] = []
+        self.pause = pause
 
     def __call__(self, source: str) -> Program:
         self.sources.append(source)
+        time.sleep(self.pause)
         return ir(source)
 
 
@@ -208,12 +261,173 @@ async def test_one_compile_for_many_callers() -> None:
     assert compiler.sources == [MINE]
 
 
-async def test_a_refused_source_is_stored_nowhere(store: Store) -> None:
-    """An error reaches every caller, nothing is kept, and the next caller compiles again."""
-    cache, compiler = ProgramCache(store, NEWER), Compiler()
-    for _ in range(2):
-        with pytest.raises(DSLValidationError):
-            await cache.get_or_compile(KEY, "result = EMA(close)", compiler)
+async def test_one_compile_for_two_caches(shared: Shared) -> None:
+    """While one cache compiles, another one waits for its lock and takes the program; the lock is given back."""
+    first, second, compiler = ProgramCache(shared, NEWER), ProgramCache(shared, NEWER), Compiler(pause=0.2)
+    key = warmed_key("00ff")
+    calls = [asyncio.create_task(cache.get_or_compile(key, MINE, compiler)) for cache in (first, second)]
+    await asyncio.sleep(0.1)
+    life = await shared.client.pttl(lock_key("00ff"))
 
-    assert len(compiler.sources) == 2
-    assert await store.client.dbsize() == 0
+    assert await asyncio.gather(*calls) == [ir(MINE)] * 2
+    assert compiler.sources == [MINE]
+    assert 4_000 < life <= 5_000
+    assert await shared.client.keys("*") == [key.encode()]
+
+
+async def test_a_lock_of_somebody_else_is_not_given_back(shared: Shared) -> None:
+    """A compile that took longer than its lock lives leaves the lock of the next one alone."""
+    key, lock = warmed_key("00ff"), lock_key("00ff")
+    call = asyncio.create_task(ProgramCache(shared, NEWER).get_or_compile(key, MINE, Compiler(pause=0.2)))
+    await asyncio.sleep(0.1)
+    await shared.client.set(lock, b"of the next one")
+    await call
+
+    assert await shared.client.get(lock) == b"of the next one"
+
+
+TWO = """
+import asyncio, sys, time
+from hashlib import sha256
+from redis.asyncio import Redis
+from mysingle.dsl import api
+from mysingle.dsl.store import ProgramCache, warmed_key
+from tests.dsl.test_store import MINE, NEWER, Shared
+
+async def main(url, begins_at):
+    client, compiled = Redis.from_url(url), 0
+    def compiler(source):
+        nonlocal compiled
+        compiled += 1
+        time.sleep(0.2)
+        return api.compile(source).ir
+    cache = ProgramCache(Shared(client), NEWER)
+    await client.ping()
+    await asyncio.sleep(max(0.0, begins_at - time.time()))
+    program = await cache.get_or_compile(warmed_key("00ff"), MINE, compiler)
+    print(compiled, sha256(repr(program).encode()).hexdigest())
+    await client.aclose()
+
+asyncio.run(main(sys.argv[1], float(sys.argv[2])))
+"""
+
+
+async def test_one_compile_for_two_processes(server: EmbeddedRedis, shared: Shared) -> None:
+    """Two processes that ask for the same source at once compile once, and have the same program."""
+    begins_at = str(time.time() + 2)
+    both = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", TWO, f"{server.url}/4", begins_at, stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    found = sorted([(await process.communicate())[0].decode().split() for process in both])
+
+    assert [compiled for compiled, _ in found] == ["0", "1"]
+    assert found[0][1] == found[1][1] == sha256(repr(ir(MINE)).encode()).hexdigest()
+
+
+REFUSED = "이름 = 3\r\nx = EMA(close, windw=이름)\nresult = clos > x"
+
+
+@pytest.mark.parametrize("key", [KEY, warmed_key("00ff")])
+async def test_a_refused_source_is_remembered_for_a_minute(key: str, shared: Shared) -> None:
+    """The refusal of one process is the refusal of another one, with all it found; no program is kept."""
+    compiler = Compiler()
+    with pytest.raises(DSLValidationError) as first:
+        await ProgramCache(shared, NEWER).get_or_compile(key, REFUSED, compiler)
+    with pytest.raises(DSLValidationError) as second:
+        await ProgramCache(shared, NEWER).get_or_compile(key, REFUSED, compiler)
+
+    assert compiler.sources == [REFUSED]
+    assert second.value.diagnostics == first.value.diagnostics
+    assert str(second.value) == str(first.value)
+    (name,) = await shared.client.keys("*")
+    assert name.startswith(b"dsl:neg:")
+    assert 50 < await shared.client.ttl(name) <= 60
+
+
+async def test_an_internal_error_is_not_remembered(shared: Shared) -> None:
+    """What is no fault of the source is raised, not stored, and tried again."""
+    calls = []
+
+    def broken(source: str) -> Program:
+        calls.append(source)
+        raise DSLExecutionError("Internal error")
+
+    for _ in range(2):
+        with pytest.raises(DSLExecutionError):
+            await ProgramCache(shared, NEWER).get_or_compile(KEY, MINE, broken)
+    assert (len(calls), await shared.client.dbsize()) == (2, 0)
+
+
+FORGED: dict[str, Callable[[bytes, bytes], bytes]] = {
+    "of another source": lambda _, other: other,
+    "unsigned": lambda data, _: data[:5] + b"\0\0" + data[data.index(b"[[") :],
+    "changed": lambda data, _: data.replace(b"windw", b"wind0"),
+    "cut off": lambda data, _: data[:-7],
+    "empty": lambda _data, _other: b"",
+    "a program": lambda _data, _other: encode(ir(MINE), NEWER, negative_key("00ff")),
+}
+
+
+@pytest.mark.parametrize("change", FORGED.values(), ids=FORGED)
+async def test_a_forged_refusal_refuses_nothing(change: Callable[[bytes, bytes], bytes], shared: Shared) -> None:
+    """A refusal that somebody else wrote, or moved to another source, is deleted, and the source is compiled."""
+    for name, source in (("00ff", REFUSED), ("0ff0", THEIRS + " +")):
+        with pytest.raises(DSLError):
+            await ProgramCache(shared, NEWER).get_or_compile(warmed_key(name), source, Compiler())
+    data, other = await shared.client.mget(negative_key("00ff"), negative_key("0ff0"))
+    await shared.client.set(negative_key("00ff"), change(data, other))
+    cache = ProgramCache(shared, NEWER)
+
+    assert await cache.get_or_compile(warmed_key("00ff"), MINE, Compiler()) == ir(MINE)
+    assert cache.tampered == 1
+    assert await shared.client.get(negative_key("00ff")) is None
+
+
+@pytest.mark.parametrize("rows", ["[]", "{}", "7", '[["DSL-002"]]', '[["DSL-999","error",[],[],[]]]', "[" * 5000,
+                                  '[["DSL-002","warning",["","","","",""],[1,1,1,1],[]]]',
+                                  '[["DSL-002","error",["","","","",""],[1,1,-1,1],[]]]',
+                                  '[["DSL-002","error",[1,"","","",""],[1,1,1,1],[]]]'])  # fmt: skip
+def test_a_refusal_without_a_signature_is_read_with_care(rows: str) -> None:
+    """Where nothing is signed, whatever is no list of diagnostics with an error is refused as a container."""
+    with pytest.raises(DSLContainerError):
+        decode_refusal(b"MSLN\x01\0\0" + rows.encode(), Keyring(), "dsl:neg:00ff", MINE)
+
+
+async def test_what_was_tampered_with_is_deleted_and_counted(shared: Shared) -> None:
+    """A container that does not verify is taken out of the store, and adds one to the process's metric."""
+    await shared.client.set(KEY, b"MSLB rubbish")
+    before = process_metrics().dsl_tampered._value.get()
+
+    assert await ProgramCache(shared, NEWER).get(KEY, sha(MINE)) is None
+    assert await shared.client.get(KEY) is None
+    assert process_metrics().dsl_tampered._value.get() == before + 1
+
+
+async def test_a_container_of_another_version_is_not_tampering(shared: Shared) -> None:
+    """While versions of the package run side by side, each leaves the other's entries in the store uncounted."""
+    data = encode(ir(MINE), Keyring(), KEY)
+    stale = data.replace(ops_fingerprint().encode(), b"0" * 64)
+    kid, mac = NEWER.current, b""
+    size = int.from_bytes(stale[10:14], "big")
+    signed = mac_input(stale[:8], kid.encode(), KEY.encode(), stale[14 : 14 + size], stale[14 + size :])
+    mac = NEWER.sign(signed, kid)
+    entry = stale[:8] + bytes((1,)) + kid.encode() + bytes((len(mac),)) + mac + stale[10:]
+    await shared.client.set(KEY, entry)
+    cache = ProgramCache(shared, NEWER)
+
+    assert await cache.get(KEY, sha(MINE)) is None
+    assert (cache.tampered, await shared.client.get(KEY)) == (0, entry)
+
+
+async def test_without_the_server_everything_compiles() -> None:
+    """A store whose server is away, as the protocol has it, costs a compile and nothing else."""
+    cache, compiler = ProgramCache(Away(), NEWER), Compiler()
+
+    assert await cache.get_or_compile(KEY, MINE, compiler) == ir(MINE)
+    with pytest.raises(DSLValidationError):
+        await cache.get_or_compile(KEY, REFUSED, compiler)
+    assert compiler.sources == [MINE, REFUSED]

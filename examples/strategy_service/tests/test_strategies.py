@@ -7,7 +7,9 @@ from httpx import AsyncClient
 from mysingle.clients import get_pool
 from mysingle.core.context import current_context
 from mysingle.core.errors import NotFoundError
-from mysingle.database import get_redis_client
+from mysingle.database import get_redis_client, reset_redis_manager
+from mysingle.dsl import DSLError
+from mysingle.embedded import EmbeddedRedis
 from mysingle.protos.market_data.v1 import market_data_pb2, market_data_pb2_grpc
 from mysingle.testing import grpc_pair
 
@@ -234,6 +236,57 @@ async def test_programs_are_cached(alice: AsyncClient) -> None:
     assert 86_300 < lives[1] <= 86_400
     await alice.delete(f"/strategies/{created['id']}")
     assert await redis.keys("*") == keys[1:]
+
+
+async def test_a_refusal_is_kept_for_a_minute(alice: AsyncClient) -> None:
+    """A source that does not compile leaves what was found, signed and without a program; the lock is given back."""
+    refused = MOMENTUM | {"source": "result = clos > 77"}
+    answers = [await alice.post("/strategies", json=refused) for _ in range(2)]
+    redis = await get_redis_client(db=4)
+    (key,) = [name for name in await redis.keys("*") if not name.startswith("dsl:warmed:")]
+
+    assert answers[0].json()["diagnostics"] == answers[1].json()["diagnostics"]
+    assert re.fullmatch("dsl:neg:[0-9a-f]{64}", key)
+    assert 50 < await redis.ttl(key) <= 60
+
+
+async def test_keys_of_the_allocation(alice: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs, refusals and locks keep to the allocation where it is strict."""
+    from app import programs, routes
+
+    from mysingle.core.config import get_settings, set_settings
+
+    before = get_settings()
+    set_settings(before.model_copy(update={"REDIS_POLICY": "strict"}))
+    try:
+        monkeypatch.setattr(routes, "programs", programs.Programs())
+        for source, status in (("result = close > 4321", 201), ("result = clos > 4321", 422)):
+            assert (await alice.post("/strategies", json=MOMENTUM | {"source": source})).status_code == status
+    finally:
+        set_settings(before)
+
+
+async def test_programs_without_redis() -> None:
+    """While Redis is away sources are compiled and refused as ever, and nothing waits for a lock."""
+    from app import programs
+
+    from mysingle.core.config import get_settings, set_settings
+
+    before = get_settings()
+    with EmbeddedRedis() as gone:
+        port = gone.port
+    set_settings(before.model_copy(update={"REDIS_PORT": port}))
+    reset_redis_manager()
+    try:
+        away = programs.Programs()
+        compiled = [await away.compile(SOURCE), await away.load("1", SOURCE), await away.compile(SOURCE)]
+        with pytest.raises(DSLError):
+            await away.compile("result = clos > 1")
+        await away.forget("1")
+    finally:
+        set_settings(before)
+        reset_redis_manager()
+    assert len({program.hash for program in compiled}) == 1
 
 
 @pytest.mark.parametrize("planted", [b"", b"MSB1MSLB", b"MSB1\x80\x04K\x01.", b"rubbish"])

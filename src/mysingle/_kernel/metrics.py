@@ -74,6 +74,20 @@ class ProcessMetrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.dsl_tampered = Counter(
+            "dsl_cache_tampered",
+            "Stored strategy programs and refusals that did not verify, and were deleted.",
+            registry=registry,
+        )
+        self.dsl_internal_errors = Counter(
+            "dsl_internal_error", "Bugs of the strategy language that became DSL-004.", registry=registry
+        )
+        self.dsl_unsupported = Counter(
+            "dsl_unsupported_construct",
+            "Constructs in strategies that the language refuses.",
+            ("construct",),
+            registry=registry,
+        )
         self.loop_lag = Gauge(
             "mysingle_loop_lag_seconds",
             "How late the event loop ran its last timer.",

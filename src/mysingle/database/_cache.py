@@ -123,6 +123,23 @@ class BaseRedisCache(CacheCore[T]):
         versions = await self._attempt(lambda _: self._versions(wanted), fallback=None)
         return versions is not None and await self._write(key, data, milliseconds, versions)
 
+    async def add(self, key: str, value: T, ttl: float | None = None) -> bool:
+        """
+        Store a value only if there is none, in one step; tell whether it is stored.
+
+        Raises:
+            CodecError: the codec does not store such a value, or it is too large.
+            ValueError: a TTL that is not above zero.
+        """
+        name, data, milliseconds = self._name(key), self._encode(value), self._milliseconds(ttl)
+        return await self._attempt(lambda store: store.add(name, data, milliseconds), fallback=False)
+
+    async def delete_if(self, key: str, value: T) -> bool:
+        """Delete a value only if it is this one, in one step; copies in other processes live out their time."""
+        name, data = self._name(key), self._encode(value)
+        self._changed([key])
+        return await self._attempt(lambda store: store.delete_if(name, data), fallback=False)
+
     async def delete(self, key: str) -> bool:
         """Delete a value; tell whether there was one."""
         name, notice = self._name(key), self._changed([key])

@@ -239,6 +239,17 @@ class Program:
         return f"<Program {self.hash[:12]} of {len(self._ir.nodes)} nodes, {self.mode}>"
 
 
+def _metrics() -> Any:
+    from mysingle._kernel.metrics import process_metrics  # most programs need no counter
+
+    return process_metrics()
+
+
+def _count_refused(error: DSLError) -> None:
+    for construct in {item.construct for item in error.diagnostics if item.construct}:
+        _metrics().dsl_unsupported.labels(construct).inc()  # a name out of our tables, never one of the source
+
+
 def _guarded(work: Callable[[], T]) -> T:
     """Turn what is a bug of ours into DSL-004, without its text: it may tell of the host (S17)."""
     try:
@@ -246,6 +257,7 @@ def _guarded(work: Callable[[], T]) -> T:
     except (DSLError, ImportError, KeyboardInterrupt):
         raise
     except Exception as error:
+        _metrics().dsl_internal_errors.inc()
         raise DSLExecutionError("Internal error of the strategy language; please report it") from error
 
 
@@ -269,7 +281,11 @@ def compile(  # noqa: A001  # the name that the language's users know
     if not isinstance(source, str):
         raise TypeError(f"source is a str, not {type(source).__name__}")
     names = tuple(columns) if columns is not None else ()  # a pandas Index has no truth value
-    found = _guarded(lambda: _apart(lambda: compile_source(source, profile=profile, mode=mode, columns=names)))
+    try:
+        found = _guarded(lambda: _apart(lambda: compile_source(source, profile=profile, mode=mode, columns=names)))
+    except DSLError as error:
+        _count_refused(error)
+        raise
     return Program(found.program, found.warnings, found.metadata)
 
 

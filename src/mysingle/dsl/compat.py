@@ -9,11 +9,12 @@ from typing import Any, Final, Protocol
 
 from mysingle.dsl import api
 from mysingle.dsl.errors import Diagnostic, DSLError, DSLExecutionError, DSLParameterError, Severity
+from mysingle.dsl.ir.codec import StaleContainerError
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.lang.diagnostics import render
 from mysingle.dsl.lang.tables import FUNCTION_NAMES
 from mysingle.dsl.limits import ResourceLimits
-from mysingle.dsl.store import BYTECODE_TTL_SECONDS, bytecode_key
+from mysingle.dsl.store import BYTECODE_TTL_SECONDS, bytecode_key, count_tampered
 
 __all__ = [
     "DSLBytecodeCache",
@@ -271,7 +272,10 @@ class DSLBytecodeCache:
             return None
         try:
             return api.load(data, key).to_bytes()
+        except StaleContainerError:
+            return None
         except DSLExecutionError:
+            count_tampered()
             await self._store.delete(key)
             return None
 

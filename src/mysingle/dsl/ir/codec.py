@@ -38,7 +38,7 @@ from mysingle.dsl.ir.verify import verify
 from mysingle.dsl.ir.warmup import warm_up
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["MAGIC", "decode", "encode", "payload_of", "program_hash"]
+__all__ = ["MAGIC", "StaleContainerError", "decode", "encode", "payload_of", "program_hash"]
 
 MAGIC: Final = b"MSLB"
 _CONTAINER: Final = 1
@@ -54,6 +54,10 @@ _MODES: Final = frozenset({"strict", "research"})
 _LIMITS: Final = {
     "max_str_len": 4_096, "max_array_len": 20_000, "max_map_len": 2_000, "max_bin_len": 64, "max_ext_len": 0,
 }  # fmt: skip
+
+
+class StaleContainerError(DSLContainerError):
+    """A container that a known key signed for this place and that another version of the package wrote."""
 
 
 def encode(program: Program, keyring: Keyring, key: str = "") -> bytes:
@@ -198,6 +202,8 @@ def _finite(value: float) -> int:
 
 def _program(parts: _Parts) -> Program:
     header = Reader(_unpack(parts.header))
+    if header.entry("ops_fingerprint").text() != ops_fingerprint():
+        raise StaleContainerError("The container is of another version of the language: compile again")
     payload = Reader(_unpack(parts.payload))
     (nodes, locs, params, columns, grids, states, shape, outputs, guards, orders, plots, alerts, names) = payload.items(
         13
