@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from mysingle import dsl
+from mysingle._kernel.metrics import process_metrics
+from mysingle.dsl import api
+from mysingle.dsl.errors import DSLError
 from mysingle.dsl.ir.ops import OPS
 
 ROOT = Path(dsl.__file__).parent
@@ -51,3 +54,18 @@ def test_s16_kernel_names() -> None:
 
     assert names
     assert all(re.fullmatch("[A-Z][A-Z0-9_]*", name) for name in names)
+
+
+def test_s17_what_is_refused_or_broken_is_counted() -> None:
+    """S17: a refused construct adds one under the name that its diagnostic has, and nothing else is counted."""
+    registry = process_metrics().registry
+
+    def count(construct: str) -> float:
+        return registry.get_sample_value("dsl_unsupported_construct_total", {"construct": construct}) or 0.0
+
+    before = count("Import"), count("While")
+    with pytest.raises(DSLError):
+        api.compile("import os\nimport sys\nresult = close > open")
+
+    assert (count("Import"), count("While")) == (before[0] + 1, before[1])
+    assert registry.get_sample_value("dsl_internal_error_total") is not None

@@ -22,6 +22,7 @@ from mysingle.dsl.ir.warmup import WarmUp, warm_up
 from mysingle.dsl.lang.lower import MODES, PROFILES, compile_source
 from mysingle.dsl.lang.params import params_schema
 from mysingle.dsl.limits import TIERS
+from mysingle.dsl.store import counters
 
 if TYPE_CHECKING:
     from mysingle.dsl.engine.replay import Change
@@ -239,15 +240,10 @@ class Program:
         return f"<Program {self.hash[:12]} of {len(self._ir.nodes)} nodes, {self.mode}>"
 
 
-def _metrics() -> Any:
-    from mysingle._kernel.metrics import process_metrics  # most programs need no counter
-
-    return process_metrics()
-
-
 def _count_refused(error: DSLError) -> None:
-    for construct in {item.construct for item in error.diagnostics if item.construct}:
-        _metrics().dsl_unsupported.labels(construct).inc()  # a name out of our tables, never one of the source
+    metrics = counters()
+    for construct in {item.construct for item in error.diagnostics if item.construct} if metrics else ():
+        metrics.dsl_unsupported.labels(construct).inc()  # a name out of our tables, never one of the source
 
 
 def _guarded(work: Callable[[], T]) -> T:
@@ -257,7 +253,8 @@ def _guarded(work: Callable[[], T]) -> T:
     except (DSLError, ImportError, KeyboardInterrupt):
         raise
     except Exception as error:
-        _metrics().dsl_internal_errors.inc()
+        if metrics := counters():
+            metrics.dsl_internal_errors.inc()
         raise DSLExecutionError("Internal error of the strategy language; please report it") from error
 
 

@@ -1,12 +1,13 @@
 """Where compiled programs are kept: keys, lifetimes, and a protocol of two methods; this module knows no Redis."""
 
 import asyncio
+import sys
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from secrets import token_bytes
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from mysingle.dsl.errors import DSLContainerError, DSLError, error_of
 from mysingle.dsl.ir.codec import StaleContainerError, decode, encode
@@ -25,6 +26,7 @@ __all__ = [
     "SharedStore",
     "bytecode_key",
     "count_tampered",
+    "counters",
     "lock_key",
     "negative_key",
     "program_key",
@@ -95,11 +97,16 @@ def program_key(source: str, profile: str = "standard", mode: str = "strict", la
     return digest.hexdigest()
 
 
+def counters() -> Any:
+    """Return the process's metrics if anybody has them; a compile loads no library to count what nobody reads."""
+    kernel = sys.modules.get("mysingle._kernel.metrics")
+    return kernel.process_metrics() if kernel else None
+
+
 def count_tampered() -> None:
     """Count bytes of a store that did not verify, as `dsl_cache_tampered_total` of the process."""
-    from mysingle._kernel.metrics import process_metrics  # as a rule nothing of it is needed
-
-    process_metrics().dsl_tampered.inc()
+    if metrics := counters():
+        metrics.dsl_tampered.inc()
 
 
 class ProgramCache:

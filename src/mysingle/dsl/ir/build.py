@@ -1,15 +1,17 @@
 """Build a program node by node: hash-consed, folded where everything is constant, with the exact simplifications."""
 
 from collections.abc import Callable
+from typing import Final
 
 from mysingle.dsl.ir.kinds import Const, Kind, Phase, Type
-from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Node
 from mysingle.dsl.ir.scalars import SCALARS
-from mysingle.dsl.ir.typing import constant_kind, infer
+from mysingle.dsl.ir.typing import constant_kind, infer_by_name
 from mysingle.dsl.limits import LIMITS
 
 __all__ = ["Builder", "TooManyNodesError"]
+
+_CONST: Final = Phase.CONST  # asking the enumeration costs more than comparing
 
 
 class TooManyNodesError(ValueError):
@@ -47,7 +49,7 @@ class Builder:
         known = self._known.get(key)
         if known is not None:
             return known
-        return self._add(key, Node("const", found, Phase.CONST, 0, (), (value,)), Type(found, Phase.CONST))
+        return self._add(key, Node("const", found, _CONST, 0, (), (value,)), Type(found, _CONST))
 
     def emit(self, name: str, *args: int, imm: tuple[Const, ...] = (), declared: Type | None = None) -> int:
         """
@@ -57,22 +59,18 @@ class Builder:
             ReadTypeError: the op does not take these arguments.
             TooManyNodesError: the program is too large.
         """
-        op = OPS[name]
         types = self.types
-        found = infer(op, tuple([types[arg] for arg in args]), declared)
-        simple = self._simplified(name, args, found) if args else None
-        if simple is not None:
-            return simple
+        found = infer_by_name(name, tuple([types[arg] for arg in args]), declared)
+        if args:
+            if found.phase is _CONST and name in SCALARS:
+                return self._folded(SCALARS[name](*(self.constant(arg) for arg in args)), found.kind)
+            rule = _RULES.get(name)
+            simple = rule(self, args) if rule else None
+            if simple is not None:
+                return simple
         node = Node(name, found.kind, found.phase, found.grid, args, imm)
         known = self._known.get(node)
         return self._add(node, node, found) if known is None else known
-
-    def _simplified(self, name: str, args: tuple[int, ...], found: Type) -> int | None:
-        if found.phase is Phase.CONST and name in SCALARS:
-            value = SCALARS[name](*(self.constant(arg) for arg in args))
-            return self._folded(value, found.kind)
-        rule = _RULES.get(name)
-        return rule(self, args) if rule else None
 
     def _folded(self, value: Const, kind: Kind) -> int:
         """Return a computed constant; whole numbers beyond 2^53 have become floats, or na."""

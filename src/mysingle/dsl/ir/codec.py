@@ -8,8 +8,10 @@ Nothing is parsed before the MAC is right; after it everything is checked by typ
 is computed again and compared.
 """
 
+from functools import cache
 from hashlib import sha256
 from itertools import accumulate
+from math import isfinite
 from typing import Any, Final, NamedTuple
 
 import msgpack  # type: ignore[import-untyped]  # no stubs
@@ -32,7 +34,7 @@ from mysingle.dsl.ir.program import (
     Program,
     State,
 )
-from mysingle.dsl.ir.reader import Reader
+from mysingle.dsl.ir.reader import Reader, const_of
 from mysingle.dsl.ir.signing import Keyring, mac_input
 from mysingle.dsl.ir.verify import verify
 from mysingle.dsl.ir.warmup import warm_up
@@ -44,7 +46,10 @@ MAGIC: Final = b"MSLB"
 _CONTAINER: Final = 1
 _KINDS: Final = tuple(Kind)
 _PHASES: Final = tuple(Phase)
+_KIND_COUNT: Final = len(_KINDS)
+_PHASE_COUNT: Final = len(_PHASES)
 _INTEGERS: Final = frozenset({int})
+_NODE: Final = [int, int, int, int, list, list]
 _NAMES: Final = {number: row.name for number, row in BY_ID.items() if Flag.COMPOSITE not in row.flags}
 """Number of an operation → its name; functions of the language are no operations."""
 _GAS_BARS: Final = 1_000
@@ -219,12 +224,12 @@ def _program(parts: _Parts) -> Program:
         grids=(Grid(1, ""), *(_grid(item) for item in grids.items())),
         states=tuple(_state(item) for item in states.items()),
         shape=shape.text(),
-        outputs=tuple(_record(item, Output, "si") for item in outputs.items()),
-        guards=tuple(_record(item, Guard, "issii") for item in guards.items()),
-        orders=tuple(_record(item, Order, "ssissiiiisii") for item in orders.items()),
-        plots=tuple(_record(item, Plot, "siissssfiii") for item in plots.items()),
-        alerts=tuple(_record(item, Alert, "issii") for item in alerts.items()),
-        names=tuple(_record(item, Named, "sii") for item in names.items()),
+        outputs=_records(outputs, Output, _shape("si")),
+        guards=_records(guards, Guard, _shape("issii")),
+        orders=_records(orders, Order, _shape("ssissiiiisii")),
+        plots=_records(plots, Plot, _shape("siissssfiii")),
+        alerts=_records(alerts, Alert, _shape("issii")),
+        names=_records(names, Named, _shape("sii")),
         lang=parts.lang,
         profile=profile,
         mode=mode,
@@ -241,21 +246,18 @@ def _unpack(data: bytes) -> Any:
 
 def _node(item: Any) -> Node:
     """Read a node; what it refers to is for the verifier. Most of a container is nodes, so this is the fast path."""
-    if type(item) is not list or len(item) != 6:
-        raise DSLContainerError("The container is malformed: a list was expected")
+    if type(item) is not list or list(map(type, item)) != _NODE:
+        raise DSLContainerError("The container is malformed: four numbers and two lists were expected")
     number, kind, phase, grid, args, imm = item
-    if not (type(number) is int and type(kind) is int and type(phase) is int and type(grid) is int):
+    if not _INTEGERS.issuperset(map(type, args)):
         raise DSLContainerError("The container is malformed: a number was expected")
-    if type(args) is not list or type(imm) is not list:
-        raise DSLContainerError("The container is malformed: a list was expected")
-    if args and set(map(type, args)) != _INTEGERS:
-        raise DSLContainerError("The container is malformed: a number was expected")
-    if number not in _NAMES:
+    name = _NAMES.get(number)
+    if name is None:
         raise DSLContainerError("The program uses an operation that this version does not have: compile again")
-    if not (0 <= kind < len(_KINDS) and 0 <= phase < len(_PHASES)):
+    if not (0 <= kind < _KIND_COUNT and 0 <= phase < _PHASE_COUNT):
         raise DSLContainerError("The program has a value of an unknown kind or phase")
-    values = tuple([Reader(value).const() for value in imm]) if imm else ()
-    return Node(_NAMES[number], _KINDS[kind], _PHASES[phase], grid, tuple(args), values)
+    values = tuple([const_of(value) for value in imm]) if imm else ()
+    return Node(name, _KINDS[kind], _PHASES[phase], grid, tuple(args), values)
 
 
 def _kind(item: Reader) -> Kind:
@@ -299,7 +301,25 @@ def _state(item: Reader) -> State:
     return State(name.text(), _kind(kind), init.integer(), update.integer(), title.text())
 
 
-def _record(item: Reader, record: Any, shape: str) -> Any:
-    """Read a named tuple whose fields are texts (s), integers (i) and floats (f)."""
-    readers = {"s": Reader.text, "i": Reader.integer, "f": Reader.number}
-    return record(*(readers[letter](part) for letter, part in zip(shape, item.items(len(shape)), strict=True)))
+@cache
+def _shape(letters: str) -> list[type]:
+    """Return the types of a record's fields: texts (s), integers (i) and floats (f)."""
+    types: dict[str, type] = {"s": str, "i": int, "f": float}
+    return [types[letter] for letter in letters]
+
+
+def _records(items: Reader, record: Any, shape: list[type]) -> tuple[Any, ...]:
+    """Read named tuples of short texts, 32-bit integers and finite floats."""
+    found = []
+    for item in items.values():
+        if type(item) is not list or list(map(type, item)) != shape:
+            raise DSLContainerError("The container is malformed: a record of other fields was expected")
+        for value in item:
+            if type(value) is int:
+                is_right = -_FAR <= value <= _FAR
+            else:
+                is_right = len(value) <= LIMITS.string if type(value) is str else isfinite(value)
+            if not is_right:
+                raise DSLContainerError("The container is malformed: a value out of its range")
+        found.append(record(*item))
+    return tuple(found)

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from mysingle.dsl.errors import DSLMemoryError, DSLTimeoutError
 from mysingle.dsl.ir.kinds import Const, Kind, Phase
-from mysingle.dsl.ir.ops import OPS, Flag
+from mysingle.dsl.ir.ops import OPS, Flag, Op
 from mysingle.dsl.ir.program import Node, Program
 from mysingle.dsl.ir.regions import region_of
 from mysingle.dsl.limits import LIMITS, Tier
@@ -30,14 +30,20 @@ def cost_of(program: Program, n_bars: int, params: Mapping[str, Const] | None = 
     known = {spec.name: _worst(spec.maximum, spec.kind) for spec in program.params} | dict(params or {})
     region = region_of(program)
     inside = frozenset(region.nodes if region else ())
-    live = _reachable(program)
+    roots = program.roots()
+    live = _reachable(program, roots)
     by_line: dict[int, int] = {}
     for index in live:
         node = program.nodes[index]
-        amount = int(_REGION_PER_NODE * n_bars) if index in inside else _gas(program, node, n_bars, known)
+        if index in inside:
+            amount = int(_REGION_PER_NODE * n_bars)
+        elif node.phase is not _SERIES and node.op not in _REDUCTIONS:
+            amount = _SCALAR
+        else:
+            amount = _gas(program, node, n_bars, known)
         line = program.locs[index][0]
         by_line[line] = by_line.get(line, 0) + amount
-    return Cost(sum(by_line.values()), _peak_bytes(program, live, inside, n_bars) / 1_048_576, by_line)
+    return Cost(sum(by_line.values()), _peak_bytes(program, live, roots, inside, n_bars) / 1_048_576, by_line)
 
 
 def refuse_over_budget(cost: Cost, tier: Tier) -> None:
@@ -62,14 +68,12 @@ def _worst(maximum: Const, kind: Kind) -> Const:
 
 
 def _gas(program: Program, node: Node, n_bars: int, known: dict[str, Const]) -> int:
-    op = OPS[node.op]
-    if node.phase is not Phase.SERIES and Flag.REDUCTION not in op.flags:
-        return _SCALAR
+    call, bar, per_window, places = _PRICES[node.op]
     windows = 0.0
-    for place in _WINDOWS.get(node.op, ()):
+    for place in places:
         if place < len(node.args):
             windows += _window(program.nodes[node.args[place]], known)
-    return int(_NODE + op.gas.call + (op.gas.bar + op.gas.per_window * windows) * n_bars)
+    return int(call + (bar + per_window * windows) * n_bars)
 
 
 def _window(source: Node, known: dict[str, Const]) -> float:
@@ -79,16 +83,23 @@ def _window(source: Node, known: dict[str, Const]) -> float:
     return LIMITS.window if value is None else 0.0
 
 
-_WINDOWS: Final[dict[str, tuple[int, ...]]] = {
-    row.name: places
-    for row in OPS.values()
-    if row.gas.per_window and (places := tuple(at for at, arg in enumerate(row.args) if arg.is_window))
+def _windows(row: Op) -> tuple[int, ...]:
+    """Return where an op whose cost grows with its windows has them."""
+    return tuple(at for at, arg in enumerate(row.args) if arg.is_window) if row.gas.per_window else ()
+
+
+_PRICES: Final = {
+    row.name: (_NODE + row.gas.call, row.gas.bar, row.gas.per_window, _windows(row)) for row in OPS.values()
 }
-"""Where an op whose cost grows with its windows has them."""
+"""Gas of a call, of a bar, of a bar and a window; and which arguments are windows."""
+_REDUCTIONS: Final = frozenset(row.name for row in OPS.values() if Flag.REDUCTION in row.flags)
+_SERIES: Final = Phase.SERIES
+_BOOL: Final = Kind.BOOL
+_RECORD: Final = Kind.RECORD
 
 
-def _reachable(program: Program) -> list[int]:
-    nodes, found = program.nodes, set(program.roots())
+def _reachable(program: Program, roots: tuple[int, ...]) -> list[int]:
+    nodes, found = program.nodes, set(roots)
     for index in range(len(nodes) - 1, -1, -1):
         if index in found:
             found.update(nodes[index].args)
@@ -96,16 +107,16 @@ def _reachable(program: Program) -> list[int]:
 
 
 def _width(node: Node) -> int:
-    if node.phase is not Phase.SERIES or node.op == "col":
+    if node.phase is not _SERIES or node.op == "col":
         return 0
-    if node.kind is Kind.RECORD:
+    if node.kind is _RECORD:
         return 8 * len(OPS[node.op].outputs)
-    return 1 if node.kind is Kind.BOOL else 8
+    return 1 if node.kind is _BOOL else 8
 
 
-def _peak_bytes(program: Program, live: list[int], inside: frozenset[int], n_bars: int) -> int:
+def _peak_bytes(program: Program, live: list[int], roots: tuple[int, ...], inside: frozenset[int], n_bars: int) -> int:
     """Walk in SSA order and free after the last use: what the vector engine does. A bar region keeps its inputs."""
-    nodes, kept = program.nodes, set(program.roots())
+    nodes, kept = program.nodes, set(roots)
     kept.update(arg for index in inside for arg in nodes[index].args if arg not in inside)
     last: dict[int, int] = {}
     for index in live:
@@ -118,8 +129,10 @@ def _peak_bytes(program: Program, live: list[int], inside: frozenset[int], n_bar
         width = _width(nodes[index])
         if width:
             current += width
-            peak = max(peak, current)
+            if current > peak:
+                peak = current
             if index not in kept:
                 ends[last[index]] = ends.get(last[index], 0) + width
-        current -= ends.pop(index, 0)
+        if index in ends:
+            current -= ends[index]
     return peak * n_bars

@@ -16,7 +16,10 @@ def prune(program: Program) -> Program:
     kept = sorted(_reachable(program, roots))
     new = {old: index for index, old in enumerate(kept)}
     state_of = {old: index for index, old in enumerate(live)}
-    nodes = tuple([_moved(program.nodes[i], new, state_of) for i in kept])
+    all_nodes = program.nodes
+    nodes = tuple([
+        _moved(node, new, state_of) if (node := all_nodes[i]).args or node.op == "state" else node for i in kept
+    ])  # fmt: skip
     used = {str(node.imm[0]) for node in nodes if node.op == "param"}
     columns = {str(node.imm[0 if node.op == "col" else 1]) for node in nodes if node.op in {"col", "tf_col"}}
     return replace(
@@ -60,7 +63,7 @@ def _moved(node: Node, new: dict[int, int], state_of: dict[int, int]) -> Node:
     op, kind, phase, grid, args, imm = node
     if op == "state":
         return Node(op, kind, phase, grid, args, (state_of[int(imm[0] or 0)],))
-    return Node(op, kind, phase, grid, tuple([new[arg] for arg in args]), imm) if args else node
+    return Node(op, kind, phase, grid, tuple([new[arg] for arg in args]), imm)
 
 
 def _moved_state(state: State, new: dict[int, int]) -> State:

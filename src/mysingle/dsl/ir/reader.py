@@ -7,7 +7,7 @@ from mysingle.dsl.errors import DSLContainerError
 from mysingle.dsl.ir.kinds import Const
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["Reader"]
+__all__ = ["Reader", "const_of"]
 
 
 class Reader:
@@ -62,13 +62,18 @@ class Reader:
 
     def const(self) -> Const:
         """Return a constant: None, a bool, a short string, a finite float or an integer up to 2^53."""
-        value = self._value
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, str):
-            return self.text()
-        if isinstance(value, float):
-            return self.number()
-        if isinstance(value, int) and abs(value) <= LIMITS.integer:
-            return value
-        raise DSLContainerError("The container is malformed: a constant was expected")
+        return const_of(self._value)
+
+
+def const_of(value: Any) -> Const:
+    """Return the value if it is a constant: None, a bool, a short string, a finite float or an integer up to 2^53."""
+    kind = type(value)
+    if (
+        value is None
+        or kind is bool
+        or (kind is int and abs(value) <= LIMITS.integer)
+        or (kind is float and isfinite(value))
+        or (kind is str and len(value) <= LIMITS.string)
+    ):
+        return value  # type: ignore[no-any-return]  # its type was just looked at
+    raise DSLContainerError("The container is malformed: a constant was expected")

@@ -9,7 +9,7 @@ from mysingle.dsl.ir.ops import OPS, Arg, Op
 from mysingle.dsl.ir.row import Flag
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["BROKER", "META", "ReadTypeError", "constant_kind", "infer"]
+__all__ = ["BROKER", "META", "ReadTypeError", "constant_kind", "infer", "infer_by_name"]
 
 META: Final = {
     "input.symbol": Kind.STR,
@@ -40,12 +40,12 @@ def infer(op: Op, args: Sequence[Type], declared: Type | None = None) -> Type:
     Raises:
         ReadTypeError: wrong number of arguments, a kind or a phase that the row does not allow, or mixed grids.
     """
-    return _inferred(op.name, tuple(args), declared)
+    return infer_by_name(op.name, tuple(args), declared)
 
 
 @lru_cache(maxsize=4096)
-def _inferred(name: str, args: tuple[Type, ...], declared: Type | None) -> Type:
-    """Remember the answer: a language of some hundred operations has few signatures that programs use."""
+def infer_by_name(name: str, args: tuple[Type, ...], declared: Type | None) -> Type:
+    """Infer and remember the answer: a language of some hundred operations has few signatures that programs use."""
     op = OPS[name]
     _check_arguments(op, args)
     grid = _grid(op, args, declared)

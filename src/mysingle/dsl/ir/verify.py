@@ -9,7 +9,7 @@ from mysingle.dsl.ir.kinds import Const, Kind, Phase, Type
 from mysingle.dsl.ir.ops import OPS, Arg, Op
 from mysingle.dsl.ir.program import Node, ParamSpec, Program
 from mysingle.dsl.ir.regions import blockers
-from mysingle.dsl.ir.typing import BROKER, META, ReadTypeError, infer
+from mysingle.dsl.ir.typing import BROKER, META, ReadTypeError, infer_by_name
 from mysingle.dsl.limits import LIMITS
 
 __all__ = ["verify"]
@@ -92,49 +92,55 @@ def _check_param(spec: ParamSpec) -> None:
     _need(spec.required or spec.default is not None or spec.nullable, "a parameter without a default")
 
 
+_CLASSES: Final[dict[Kind, tuple[type, ...]]] = {
+    Kind.FLOAT: (float, int), Kind.INT: (int,), Kind.BOOL: (bool,), Kind.STR: (str,), Kind.NONE: (type(None),),
+}  # fmt: skip
+_CONSTANTS: Final = _CLASSES | {Kind.FLOAT: (float, type(None))}
+"""Na is a constant, and a constant float is no integer."""
+
+
 def _fits(kind: Kind, value: Const) -> bool:
-    wanted: dict[Kind, tuple[type, ...]] = {
-        Kind.FLOAT: (float, int), Kind.INT: (int,), Kind.BOOL: (bool,), Kind.STR: (str,), Kind.NONE: (type(None),),
-    }  # fmt: skip
-    return type(value) in wanted[kind]
+    return type(value) in _CLASSES[kind]
 
 
 # nodes
 
 
 def _check_nodes(program: Program) -> None:
-    nodes = program.nodes
+    """Check each node once, in order: a load spends most of its time here, so what a row decides is looked up."""
+    nodes, grids = program.nodes, len(program.grids)
     types: list[Type] = []
     for index, node in enumerate(nodes):
-        op, args, own = OPS[node.op], node.args, node.type
-        _check_references(program, op, index, node)
-        if node.op in _SPECIALS:
-            _SPECIALS[node.op](program, node)
+        name, kind, phase, grid, args, imm = node
+        op, special, is_declared, is_ranged = _ROWS[name]
+        if (args and not 0 <= min(args) <= max(args) < index) or not 0 <= grid < grids or len(imm) != op.imm:
+            raise _misplaced(program, op, index, node)
+        if special is not None:
+            special(program, node)
         try:
-            found = infer(op, tuple([types[arg] for arg in args]), own)
+            declared = Type(kind, phase, grid) if is_declared else None
+            found = infer_by_name(name, tuple([types[arg] for arg in args]), declared)
         except ReadTypeError as error:
             raise _invalid(str(error)) from None
-        if found != own:
-            raise _invalid(f"node {index} ({op.name}) is not what it says it is")
+        if found != (kind, phase, grid):
+            raise _invalid(f"node {index} ({name}) is not what it says it is")
         types.append(found)
-        if op.name in _RANGED:
+        if is_ranged:
             _check_ranges(nodes, op, args)
 
 
-def _check_references(program: Program, op: Op, index: int, node: Node) -> None:
-    if node.args and not 0 <= min(node.args) <= max(node.args) < index:
-        raise _invalid(f"node {index} uses a value that does not exist yet")
-    if not 0 <= node.grid < len(program.grids):
-        raise _invalid(f"node {index} is on an unknown timeframe")
+def _misplaced(program: Program, op: Op, index: int, node: Node) -> DSLContainerError:
+    """Say what a node refers to in vain."""
     if len(node.imm) != op.imm:
-        raise _invalid(f"node {index} has {len(node.imm)} immediates, {op.name} takes {op.imm}")
+        return _invalid(f"node {index} has {len(node.imm)} immediates, {op.name} takes {op.imm}")
+    if not 0 <= node.grid < len(program.grids):
+        return _invalid(f"node {index} is on an unknown timeframe")
+    return _invalid(f"node {index} uses a value that does not exist yet")
 
 
-_RANGED: Final = frozenset(
-    row.name for row in OPS.values()
-    if any(arg.low is not None or arg.high is not None or arg.kind == "int" for arg in row.args)
-)  # fmt: skip
-"""The ops that do not take every number."""
+def _is_ranged(row: Op) -> bool:
+    """Say whether an op does not take every number."""
+    return any(arg.low is not None or arg.high is not None or arg.kind == "int" for arg in row.args)
 
 
 def _check_ranges(nodes: Sequence[Node], op: Op, args: Iterable[int]) -> None:
@@ -145,19 +151,18 @@ def _check_ranges(nodes: Sequence[Node], op: Op, args: Iterable[int]) -> None:
 
 
 def _check_range(op: Op, row: Arg, value: Const) -> None:
-    if row.kind == "int" and row.phase <= Phase.PARAM:
-        _need(type(value) is int, f"{op.name}: {row.name} is no whole number")
+    if row.kind == "int" and row.phase <= Phase.PARAM and type(value) is not int:
+        raise _invalid(f"{op.name}: {row.name} is no whole number")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        _need(row.low is None or value >= row.low, f"{op.name}: {row.name} is too small")
-        _need(row.high is None or value <= row.high, f"{op.name}: {row.name} is too large")
+        if row.low is not None and not value >= row.low:
+            raise _invalid(f"{op.name}: {row.name} is too small")
+        if row.high is not None and not value <= row.high:
+            raise _invalid(f"{op.name}: {row.name} is too large")
 
 
 def _const(_program: Program, node: Node) -> None:
-    value = node.imm[0]
-    is_na = value is None and node.kind is Kind.FLOAT
-    _need(node.kind in {Kind.FLOAT, Kind.INT, Kind.BOOL, Kind.STR, Kind.NONE}, "a constant of an unknown kind")
-    exact = type(value) is float if node.kind is Kind.FLOAT else _fits(node.kind, value)
-    _need(is_na or exact, "a constant has another kind")
+    if type(node.imm[0]) not in _CONSTANTS.get(node.kind, ()):
+        raise _invalid("a constant has another kind")
 
 
 def _param(program: Program, node: Node) -> None:
@@ -206,6 +211,12 @@ _SPECIALS: Final = {
     "const": _const, "param": _param, "col": _col, "meta": _meta, "broker": _broker, "state": _state, "get": _get,
     "tf_col": _tf_col, "align": _align,
 }  # fmt: skip
+
+_ROWS: Final = {
+    row.name: (row, _SPECIALS.get(row.name), row.result == "declared" or row.name == "tf_col", _is_ranged(row))
+    for row in OPS.values()
+}
+"""Row, own check, whether immediates decide its type, whether numbers have a range."""
 
 
 # what is seen outside

@@ -51,9 +51,12 @@ def _walk(program: Program, known: dict[str, Const]) -> tuple[list[float], list[
     horizon: list[float] = []
     for node in program.nodes:
         seen = far = 0.0
-        if node.phase is Phase.SERIES:  # a number is there from the beginning
+        if node.phase is _SERIES:  # a number is there from the beginning
             for arg in node.args:
-                seen, far = max(seen, first[arg]), max(far, horizon[arg])
+                if first[arg] > seen:
+                    seen = first[arg]
+                if horizon[arg] > far:
+                    far = horizon[arg]
             if node.op in _SLOW:
                 own, fades = bars_of(node.op, values_of(program.nodes, node, known))
                 seen, far = seen + own, far + max(own, fades)
@@ -62,6 +65,7 @@ def _walk(program: Program, known: dict[str, Const]) -> tuple[list[float], list[
     return first, horizon
 
 
+_SERIES: Final = Phase.SERIES
 _SLOW: Final = frozenset(
     row.name for row in OPS.values() if row.first is not no_bars or row.horizon is not None or row.name == "align"
 )

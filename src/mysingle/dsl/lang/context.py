@@ -19,6 +19,7 @@ from mysingle.dsl.limits import LIMITS
 __all__ = ["BarLoop", "Context", "StateDraft"]
 
 Scope: TypeAlias = dict[str, Value]
+_SERIES: Final = Phase.SERIES
 _ANY_PHASE: Final = frozenset(row.name for row in OPS.values() if row.has(Flag.BAR) or row.has(Flag.SPECIAL))
 """The ops that take scalars and series alike."""
 _WANTS_SERIES: Final = {row.name: tuple(arg.phase is Phase.SERIES for arg in row.args) for row in OPS.values()}
@@ -125,9 +126,13 @@ class Context:
     def _as_series(self, op: str, args: tuple[int, ...]) -> tuple[int, ...]:
         """Make series of the scalars that stand where only a series has a meaning, such as `crossover(x, 30)`."""
         builder, wanted = self.builder, _WANTS_SERIES[op]
+        types = builder.types
+        scalars = [index for index, arg in enumerate(args) if types[arg].phase is not _SERIES]
+        if not any(wanted[min(index, len(wanted) - 1)] for index in scalars):
+            return args
         return tuple([
             builder.emit("broadcast", arg)
-            if builder.types[arg].phase < Phase.SERIES and wanted[min(index, len(wanted) - 1)] else arg
+            if index in scalars and wanted[min(index, len(wanted) - 1)] else arg
             for index, arg in enumerate(args)
         ])  # fmt: skip
 
@@ -157,7 +162,7 @@ class Context:
 
     def value_of(self, value: Value | int) -> Const:
         """Return the constant behind a value; None when it is not one."""
-        node = value if isinstance(value, int) else value.node if isinstance(value, Ref) else -1
+        node = value.node if isinstance(value, Ref) else value if isinstance(value, int) else -1
         return self.builder.constant(node) if node >= 0 else None
 
     def is_const(self, value: Value | int) -> bool:

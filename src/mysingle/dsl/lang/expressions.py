@@ -46,11 +46,12 @@ def evaluate(ctx: Context, node: n.Expr) -> Value:
     if ctx.fuel < 0:
         ctx.spend(0, node.span)
     found = _RULES[type(node)](ctx, node)
-    if isinstance(found, ListValue | DictValue) and type(node) in _BUILDING:
+    if type(found) in _COLLECTIONS and type(node) in _BUILDING:
         _weigh(ctx, found, node.span)
     return found
 
 
+_COLLECTIONS: Final = frozenset({ListValue, DictValue})
 _BUILDING: Final = frozenset({n.Sequence, n.Mapping, n.Comprehension, n.Binary, n.Call})
 """The expressions that make a collection, others only name one."""
 
