@@ -165,3 +165,49 @@ def test_only_text(bad: object) -> None:
     """Something else than text is a programming error of the host, not of the author."""
     with pytest.raises(TypeError, match="source is a str"):
         api.compile(bad)  # type: ignore[arg-type]
+
+
+SAYS = {
+    "x = a && b": "write 'and', or & for series",
+    "x = a || b": "write 'or', or | for series",
+    "x = !a": "write 'not', or ~ for series",
+    "x = a => b": "write >=",
+    "if close = open:\n    x = 1": "write == to compare",
+    "var x": "write var x = 0.0",
+    "x = a ? b : c": "write a if condition else b",
+    "x = np.linspace(0, 1, 5)": "write the numbers out: [0.0, 0.5, 1.0]",
+    "x = close.rsi(14)": "it is a function: rsi(series, period=14)",
+    "x = market.weekday": "it has day_of_week, hour, is_open, is_regular_session, minute, time",
+    "x = param.integer(5)": "it has int, float, bool, str",
+    "x = data[['close']]": "write data['close']; the bar before it is close[1]",
+    "result = close.ewm(span=5)": "write x.ewm(span=12).mean()",
+    "result = pattern.doji": "call it: name(...)",
+}
+
+
+@pytest.mark.parametrize(("source", "hint"), SAYS.items(), ids=SAYS)
+def test_says_what_was_meant(source: str, hint: str) -> None:
+    """What other languages write, and what is nearly right, is answered with what to write."""
+    assert hint in [item.hint for item in failure(source).diagnostics]
+
+
+WORDS = {
+    "@params\n    n: 5\n@calculate\nreturn close": "expected an indented block after '@calculate' on line 3",
+    "if close > open:\nx = 1": "expected an indented block after 'if' statement on line 1",
+    "x = SMA(close, window=5, window=6)": "SMA() gets 'window' twice",
+    "x = close.rolling(window=5, window=6)": "rolling() gets 'window' twice",
+    "x = param.int('a')": "The default must be int, it is 'a'",
+    "x = param.int(5, min=10)": "The default of 'x' is 5, it must be at least 10",
+    "SMA = 3\nx = SMA(close, 3)": "This is an int, it cannot be called",
+    "plot('x')": "This must be a number or series, it is a str",
+    "x = 'abc'[0]": "a text has no such items",
+    "result = max(close)": "Look-ahead: 'max' needs the whole data and reaches result",
+    "result = close.iloc[0]": "Look-ahead: '.iloc[k]' needs the whole data and reaches result",
+    "result = len(data) * close": "Look-ahead: 'len(data)' needs the whole data and reaches result",
+}
+
+
+@pytest.mark.parametrize(("source", "message"), WORDS.items(), ids=WORDS)
+def test_speaks_of_the_source(source: str, message: str) -> None:
+    """A message names what the author wrote, never how the compiler calls it."""
+    assert message in [item.message for item in failure(source).diagnostics]

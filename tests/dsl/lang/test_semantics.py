@@ -129,3 +129,37 @@ def test_order_under_conditions(data: pd.DataFrame) -> None:
 
     assert [row.bar for row in result.orders if row.action == "entry"] == np.flatnonzero(up).tolist()
     assert [row.bar for row in result.orders if row.action == "close"] == np.flatnonzero(~up).tolist()
+
+
+def test_numbers_beside_a_series(data: pd.DataFrame) -> None:
+    """A number or a bool in a result with a series stands on every bar, as in a DataFrame."""
+    found = run("n = param.int(3)\nresult = {'a': close, 'b': n, 'c': True, 'd': np.nan}", data)
+
+    pd.testing.assert_frame_equal(
+        found, pd.DataFrame({"a": data["close"], "b": 3.0, "c": True, "d": np.nan}), check_names=False
+    )
+
+
+@pytest.mark.parametrize("arguments", ["", "pct=True", "pct=False"])
+def test_rank_of_all_bars(arguments: str, data: pd.DataFrame) -> None:
+    """The rank among all bars is that of pandas, ties and missing values included."""
+    found = run(f"result = close.round(0)[1].rank({arguments})", data)
+    expected = data["close"].round(0).shift(1).rank(pct=arguments == "pct=True")
+
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("call", ["percentile([4, 1, 3, 2], 25)", "percentile([1, 2], 100)", "percentile([7], 30)",
+                                  "std([1, 2, 4], ddof=1)", "std([1, 2, 4])", "var([1, 2, 4], ddof=1)",
+                                  "median([4, 1, 3, 2])", "prod([2, 3])"])  # fmt: skip
+def test_statistics_of_constants(call: str, data: pd.DataFrame) -> None:
+    """A statistic of numpy over constants is what numpy says."""
+    name, _, rest = call.partition("(")
+    values, _, more = rest.rstrip(")").partition("]")
+    numbers = [float(value) for value in values.strip("[").split(",")]
+    extra = {"ddof": 1} if "ddof" in more else {}
+    plain = [float(more.strip(", "))] if more and not extra else []
+
+    assert run(f"result = close * 0 + np.{call}", data).iloc[0] == pytest.approx(
+        getattr(np, name)(numbers, *plain, **extra), rel=1e-14
+    )

@@ -8,11 +8,19 @@ from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Node, Program
 from mysingle.dsl.ir.row import no_bars
 
-__all__ = ["Finding", "find_lookahead", "leads", "values_of"]
+__all__ = ["Finding", "called", "find_lookahead", "leads", "values_of"]
 
 
 _LOOKING: Final = frozenset(name for name, row in OPS.items() if row.lead is not no_bars)
 """The ops that may need bars of the future."""
+
+
+_CALLED: Final = {"at": ".iloc[k]", "n_bars": "len(data)", "lead": "chikou", "rank_all": "rank"}
+
+
+def called(op: str) -> str:
+    """Return how sources write an op that needs bars of the future."""
+    return _CALLED.get(op, op.removeprefix("red_"))
 
 
 class Finding(NamedTuple):
@@ -34,7 +42,7 @@ class Finding(NamedTuple):
     def message(self) -> str:
         """What a person reads."""
         bars = "the whole data" if self.lead == float("inf") else f"{int(self.lead)} bars of the future"
-        return f"'{self.op}' needs {bars} and reaches {self.reaches}"
+        return f"'{called(self.op)}' needs {bars} and reaches {self.reaches}"
 
 
 def values_of(

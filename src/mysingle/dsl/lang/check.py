@@ -13,12 +13,17 @@ from mysingle.dsl.lang.values import (
     Builtin,
     CallSite,
     DictValue,
+    Ewm,
+    Expanding,
     Fill,
     Frame,
     ListValue,
+    Located,
     Namespace,
     Record,
     Ref,
+    Rolling,
+    Timeframe,
     UserFunction,
     Value,
 )
@@ -34,11 +39,13 @@ def describe(ctx: Context, value: Value) -> str:
     """Say in a word or two what a value is."""
     if isinstance(value, Ref):
         found = ctx.type(value.node)
-        return f"a {found.kind.value} series" if found.phase is Phase.SERIES else f"a {found.kind.value}"
+        article = "an" if found.kind is Kind.INT else "a"
+        return f"{article} {found.kind.value} series" if found.phase is Phase.SERIES else f"{article} {found.kind.value}"
     words: dict[type, str] = {
         Record: "a record with several outputs", ListValue: "a list", DictValue: "a dict", Frame: "a DataFrame",
         Namespace: "a namespace", Builtin: "a function", UserFunction: "a function", Fill: "a filled list",
-        BarVariable: "the bar index",
+        BarVariable: "the bar index", Rolling: "a window without a statistic", Ewm: "weights without a statistic",
+        Expanding: "a window without a statistic", Timeframe: "a timeframe", Located: "a series without a position",
     }  # fmt: skip
     return words.get(type(value), "an unfinished call")
 
@@ -52,8 +59,15 @@ def as_node(ctx: Context, value: Value, span: Span, wanted: str = "a number or s
     if isinstance(value, BarVariable):
         index = ctx.emit(span, "bar_index")
         return ctx.emit(span, "sub", index, ctx.const(value.back)) if value.back else index
-    hint = f"choose one: {', '.join(value.fields)}" if isinstance(value, Record) else ""
+    hint = f"choose one: {', '.join(value.fields)}" if isinstance(value, Record) else _UNFINISHED.get(type(value), "")
     raise ctx.refuse("wanted", span, wanted=wanted, found=describe(ctx, value), hint=hint)
+
+
+_UNFINISHED: dict[type, str] = {
+    Rolling: "write x.rolling(20).mean()", Ewm: "write x.ewm(span=12).mean()", Expanding: "write x.expanding().max()",
+    Timeframe: "choose a column: timeframe('1D').close", Located: "write x[1] for the bar before",
+    Builtin: "call it: name(...)", UserFunction: "call it: name(...)", ListValue: "choose one: x[0]",
+}  # fmt: skip
 
 
 def column_name(ctx: Context, name: str, span: Span) -> str:

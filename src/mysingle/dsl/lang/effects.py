@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from mysingle.dsl.ir.kinds import Const, Kind, Phase, Type
 from mysingle.dsl.ir.program import Alert, Grid, Order, ParamSpec, Plot
 from mysingle.dsl.ir.row import parse_args
-from mysingle.dsl.lang.check import as_bool, as_node, as_number, bound, column_name
+from mysingle.dsl.lang.check import as_bool, as_node, as_number, bound, column_name, describe
 from mysingle.dsl.lang.context import Context
 from mysingle.dsl.lang.source import Span
 from mysingle.dsl.lang.values import CallSite, ListValue, Ref, Timeframe, Value
@@ -99,7 +99,7 @@ def _plot(kind: str) -> Handler:
         assert value is not None
         node = as_node(ctx, value, span)
         if ctx.type(node).kind not in {Kind.FLOAT, Kind.INT, Kind.BOOL}:
-            raise ctx.refuse("wanted", span, wanted="a number or series", found="something else")
+            raise ctx.refuse("wanted", span, wanted="a number or series", found=describe(ctx, value))
         title = _text(ctx, found, "title")
         name = _text(ctx, found, "name", default=title or f"{kind} {len(ctx.plots) + 1}")
         ctx.plots.append(Plot(
@@ -181,7 +181,7 @@ def _options(ctx: Context, found: Found, kind: Kind) -> tuple[Const, ...]:
     if value is None:
         return ()
     if not isinstance(value, ListValue) or not all(ctx.is_const(item) for item in value.items):
-        raise ctx.refuse("wanted", place, wanted="a list of constants", found="something else")
+        raise ctx.refuse("wanted", place, wanted="a list of constants", found=describe(ctx, value))
     return tuple(_typed(ctx, kind, ctx.value_of(item), place) for item in value.items)
 
 
@@ -193,7 +193,7 @@ def _typed(ctx: Context, kind: Kind, value: Const, place: Span) -> Const:
         Kind.BOOL: isinstance(value, bool), Kind.STR: isinstance(value, str),
     }[kind]  # fmt: skip
     if not fits:
-        raise ctx.refuse("param_default", place, kind=kind.value, actual=value)
+        raise ctx.refuse("param_default", place, kind=kind.value, actual=repr(value))
     return float(value) if kind is Kind.FLOAT and isinstance(value, int | float) else value
 
 
@@ -203,7 +203,10 @@ def _check_default(ctx: Context, spec: ParamSpec, place: Span) -> None:
         too_low = spec.minimum is not None and value < spec.minimum
         too_high = spec.maximum is not None and value > spec.maximum
         if too_low or too_high:
-            raise ctx.refuse("param_range", place, name=spec.name, actual=value, low=spec.minimum, high=spec.maximum)
+            low = "" if spec.minimum is None else f"at least {spec.minimum:g}"
+            high = "" if spec.maximum is None else f"at most {spec.maximum:g}"
+            bounds = " and ".join(part for part in (low, high) if part)
+            raise ctx.refuse("param_range", place, name=spec.name, actual=value, bounds=bounds)
     if spec.options and value not in spec.options:
         raise ctx.refuse("param_options", place, name=spec.name, actual=value)
 

@@ -194,7 +194,8 @@ def _timeframe_item(ctx: Context, value: Timeframe, index: Value, node: n.Index)
 def _namespace_item(ctx: Context, value: Namespace, index: Value, node: n.Index) -> Value:
     key = ctx.value_of(index)
     if not isinstance(key, str):
-        raise ctx.refuse("constant_key", node.key.span)
+        example = "params['n']" if value.name == "params" else "data['close']; the bar before it is close[1]"
+        raise ctx.refuse("constant_key", node.key.span, hint=f"write {example}")
     if value.name in {"data", "input"}:
         return data_column(ctx, column_name(ctx, key, node.key.span), node.span)
     if value.name == "params":
@@ -224,6 +225,8 @@ def _list_item(ctx: Context, value: ListValue, index: Value, node: n.Index) -> V
 
 def _history(ctx: Context, value: Ref, index: Value, node: n.Index) -> Value:
     """`x[k]`: the value k bars ago."""
+    if ctx.type(value.node).kind is Kind.STR:
+        raise ctx.refuse("no_subscript", node.span, name="a text")
     value = series_of(ctx, value, node.span)
     if isinstance(index, BarVariable):
         return _at_bar(ctx, value, index, node)
@@ -293,7 +296,8 @@ def _call(ctx: Context, node: n.Call) -> Value:
     keywords: dict[str, Value] = {}
     for key, item, _ in node.keywords:
         if key in keywords:
-            raise ctx.refuse("argument_twice", item.span, name="the call", argument=key)
+            name = _called(node.function)
+            raise ctx.refuse("argument_twice", item.span, name=name, argument=key)
         keywords[key] = evaluate(ctx, item)
     if isinstance(function, UserFunction):
         assert ctx.inline is not None
@@ -308,6 +312,12 @@ def _call(ctx: Context, node: n.Call) -> Value:
     )  # fmt: skip
     title = node.function.id if isinstance(node.function, n.Name) else ""
     return dispatch(ctx, site, title)
+
+
+def _called(function: n.Expr) -> str:
+    if isinstance(function, n.Name):
+        return function.id
+    return function.name if isinstance(function, n.Attribute) else "the function"
 
 
 def _not_callable(ctx: Context, node: n.Call, value: Value) -> Refusal:

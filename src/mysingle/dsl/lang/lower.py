@@ -21,6 +21,7 @@ from mysingle.dsl.lang.diagnostics import Exhausted, Refusal, Reporter, nearest
 from mysingle.dsl.lang.grammar import Grammar
 from mysingle.dsl.lang.header import Header, read_header
 from mysingle.dsl.lang.identifiers import identifier_problem
+from mysingle.dsl.lang.messages import SYNTAX
 from mysingle.dsl.lang.params import literal_of
 from mysingle.dsl.lang.source import Problem, Source, Span, check_text, scan
 from mysingle.dsl.lang.statements import inline, run_block
@@ -102,12 +103,34 @@ def _tree(text: str, reporter: Reporter) -> ast.Module | None:
         line, column = error.lineno or 1, max((error.offset or 1) - 1, 0)
         line_text = reporter.source.line(line)
         start = len(line_text[:column].encode("utf-8", "ignore"))
-        reporter.report("syntax", Span(line, start, line, start + 1), text=(error.msg or "invalid syntax")[:120])
+        message = (error.msg or "invalid syntax").partition(". Maybe you meant")[0]
+        message = _HEADED.sub(lambda found: _section(reporter.source, found), message)
+        hint, hint_ko = _meant(line_text)
+        reporter.report("syntax", Span(line, start, line, start + 1), text=message[:120], hint=hint, hint_ko=hint_ko)
     except (RecursionError, MemoryError):
         reporter.report("syntax", None, text="nested too deeply for the parser")
     except ValueError as error:
         reporter.report("syntax", None, text=str(error)[:80])
     return None
+
+
+_HEADED: Final = re.compile(r"'if' statement on line (\d+)")
+_QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"|#.*")
+
+
+def _section(source: Source, found: re.Match[str]) -> str:
+    """Name the section that the parser saw as `if 1:`."""
+    line = source.line(int(found[1])).strip()
+    return f"'{line}' on line {found[1]}" if line.startswith("@") else found[0]
+
+
+def _meant(line: str) -> tuple[str, str]:
+    """Return what to write instead of what other languages write."""
+    code = _QUOTED.sub("", line)
+    for pattern, hint, hint_ko in SYNTAX:
+        if re.search(pattern, code):
+            return hint, hint_ko
+    return "", ""
 
 
 # the header
@@ -200,12 +223,23 @@ def _result(ctx: Context) -> tuple[str, tuple[Output, ...]]:
         return "none", ()
     if isinstance(value, Record | Frame | DictValue):
         fields = value.entries if isinstance(value, DictValue) else {**value.fields}
-        return "frame", tuple(_output(ctx, str(name), item, span) for name, item in fields.items())
+        return "frame", _columns(ctx, {str(name): item for name, item in fields.items()}, span)
     if isinstance(value, ListValue):
         raise ctx.refuse("wanted", span, wanted="a series, record or dict of series", found="a list")
     node = as_node(ctx, value, span, "a series, record or dict of series")
     is_series = ctx.type(node).phase is Phase.SERIES or isinstance(value, Fill)
     return "series" if is_series else "scalar", (_output(ctx, "result", Ref(node), span),)
+
+
+def _columns(ctx: Context, fields: dict[str, Value], span: Span) -> tuple[Output, ...]:
+    """Return the columns of a result; a number beside a series stands on every bar."""
+    found = [_output(ctx, name, item, span) for name, item in fields.items()]
+    if not any(ctx.type(item.node).phase is Phase.SERIES for item in found):
+        return tuple(found)
+    return tuple(
+        item if ctx.type(item.node).phase is Phase.SERIES
+        else item._replace(node=ctx.emit(span, "broadcast", item.node)) for item in found
+    )  # fmt: skip
 
 
 def _output(ctx: Context, name: str, value: Value, span: Span) -> Output:

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from mysingle.dsl.errors import Severity
 
-__all__ = ["INSTEAD", "MESSAGES", "Message"]
+__all__ = ["INSTEAD", "MESSAGES", "SYNTAX", "Message"]
 
 
 class Message(NamedTuple):
@@ -198,8 +198,8 @@ _INVALID: Final[dict[str, tuple[str, str, str]]] = {
     "param_name": ("A parameter needs a name", "매개변수에 이름이 필요합니다", "write x = param.int(14)"),
     "param_twice": ("The parameter '{name}' is declared twice", "매개변수 '{name}'이 두 번 선언되었습니다", ""),
     "param_default": ("The default must be {kind}, it is {actual}", "기본값은 {kind}이어야 하지만 {actual}입니다", ""),
-    "param_range": ("The default of '{name}' is {actual}, outside of {low} to {high}",
-                    "'{name}'의 기본값 {actual}이 {low}~{high} 밖입니다", ""),
+    "param_range": ("The default of '{name}' is {actual}, it must be {bounds}",
+                    "'{name}'의 기본값은 {actual}, 허용: {bounds}", ""),
     "param_options": ("The default of '{name}' is not one of its options", "'{name}'의 기본값이 options에 없습니다",
         ""),
     "param_literal": ("The value of '{name}' is a number, a quoted text, True, False, None or param.int(...)",
@@ -240,7 +240,7 @@ INSTEAD: Final[dict[str, tuple[str, str, str]]] = {
     "GeneratorExp": ("a generator expression", "write a list: [x for x in values]", "리스트를 쓰세요"),
     "Set": ("a set", "write a list: [1, 2]", "리스트를 쓰세요"),
     "Starred": ("'*' or '**' in a call or list", "write each argument out", "인자를 하나씩 쓰세요"),
-    "arguments": ("'*args', '**kw', positional-only or keyword-only parameters",
+    "arguments": ("a parameter with '*', '**' or '/'",
         "write plain parameters: def f(x, n=14)",
                   "일반 매개변수를 쓰세요"),
     "ClassDef": ("'class'", "use functions and dicts", "함수와 딕셔너리를 쓰세요"),
@@ -269,3 +269,17 @@ INSTEAD: Final[dict[str, tuple[str, str, str]]] = {
     "TypeAlias": ("'type'", *_NONE), "Interactive": ("this", *_NONE), "IfExp": ("this", *_WHERE),
 }  # fmt: skip
 """Python construct → what it is called, and what to write instead in English and Korean."""
+
+SYNTAX: Final[tuple[tuple[str, str, str], ...]] = (
+    (r"&&", "write 'and', or & for series", "and 또는 &를 쓰세요"),
+    (r"\|\|", "write 'or', or | for series", "or 또는 |를 쓰세요"),
+    (r"!(?!=)", "write 'not', or ~ for series", "not 또는 ~를 쓰세요"),
+    (r"=>", "write >=", ">=를 쓰세요"), (r"=<", "write <=", "<=를 쓰세요"), (r"<>", "write !=", "!=를 쓰세요"),
+    (r"\+\+|--", "write x += 1 or x -= 1", "x += 1 또는 x -= 1을 쓰세요"),
+    (r"\belse\s+if\b", "write elif", "elif를 쓰세요"),
+    (r"\?", "write a if condition else b", "a if 조건 else b를 쓰세요"),
+    (r"^\s*var\b", "write var x = 0.0", "var x = 0.0을 쓰세요"),
+    (r"^\s*(?:if|elif)\b[^=!<>]*[^=!<>:]=[^=]", "write == to compare", "비교는 ==를 쓰세요"),
+    (r"^\s*(?:let|const|double|float|int|bool)\s+\w+\s*=", "write x = 1", "x = 1을 쓰세요"),
+)  # fmt: skip
+"""What a line with a syntax error looks like, and what to write instead in English and Korean."""

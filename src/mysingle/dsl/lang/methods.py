@@ -237,6 +237,13 @@ def _logical_reduction(name: str) -> Method:
     return Method((), run)
 
 
+def _rank(m: Maker, x: int, a: list[int]) -> int:
+    """Return the rank among all bars, ties sharing theirs; as a share of one with `pct`."""
+    share = m("rank_all", x)
+    doubled = m("round", m("mul", m("mul", share, m("red_count", x)), m.number(2.0)), m.number(0))
+    return m.ctx.choose(m.span, a[0], share, m("div", doubled, m.number(2.0)))
+
+
 def _not_na(m: Maker, x: int, _a: list[int]) -> int:
     return m("not", m("isna", x))
 
@@ -274,7 +281,7 @@ SERIES_METHODS: Final[dict[str, Method]] = {
     "std": _reduction("std", "ddof:K=1"), "var": _reduction("var", "ddof:K=1"),
     "quantile": _reduction("quantile", "q:F(0,1)=0.5"), "any": _logical_reduction("any"),
     "all": _logical_reduction("all"), "corr": _reduction("corr", "other"), "cov": _reduction("cov", "other"),
-    "rank": _simple("pct:B=True", lambda m, x, _: m("rank_all", x)),
+    "rank": _simple("pct:B=False", _rank),
 }  # fmt: skip
 
 

@@ -37,7 +37,9 @@ def _select(ctx: Context, call: CallSite) -> Value:
     found = bound(ctx, call, "np.select", parse_args("condlist:e, choicelist:e, default:e=0"))
     conditions, choices = found["condlist"][0], found["choicelist"][0]
     if not isinstance(conditions, ListValue) or not isinstance(choices, ListValue):
-        raise ctx.refuse("wanted", call.span, wanted="two lists", found="something else")
+        wrong = choices if isinstance(conditions, ListValue) else conditions
+        assert wrong is not None
+        raise ctx.refuse("wanted", call.span, wanted="two lists", found=describe(ctx, wrong))
     if len(conditions.items) != len(choices.items):
         raise ctx.refuse("unequal_lists", call.span)
     default, place = found["default"]
@@ -120,9 +122,12 @@ def _reduce(name: str, extra: str = "") -> Handler:
     args = parse_args("x:e" + extra)
 
     def run(ctx: Context, call: CallSite) -> Value:
-        value = bound(ctx, call, _title(call), args)["x"][0]
+        found = bound(ctx, call, _title(call), args)
+        value = found["x"][0]
         if isinstance(value, ListValue):
-            return Ref(_folded(ctx, name, [_constant(ctx, item, call) for item in value.items], call))
+            numbers = [_constant(ctx, item, call) for item in value.items]
+            rest = [_constant(ctx, item, call) for item, _ in list(found.values())[1:] if item is not None]
+            return Ref(_folded(ctx, name, numbers, rest, call))
         series, *rest = bind(ctx, call, _title(call), args)
         if name == "quantile":
             rest = [ctx.emit(call.span, "div", rest[0], ctx.const(100.0))]
@@ -138,19 +143,29 @@ def _constant(ctx: Context, item: Value, call: CallSite) -> float:
     return value
 
 
-def _folded(ctx: Context, name: str, values: list[float], call: CallSite) -> int:
+def _folded(ctx: Context, name: str, values: list[float], rest: list[float], call: CallSite) -> int:
+    """Return a statistic of constants; `rest` is the percentage of a percentile, or what std and var leave out."""
     if not values:
         raise ctx.refuse("empty_list", call.span)
     ordered, count = sorted(values), len(values)
     mean = math.fsum(values) / count
-    variance = math.fsum((value - mean) ** 2 for value in values) / count
+    if name == "quantile":
+        return ctx.const(_percentile(ordered, rest[0]))
+    free = count - (rest[0] if rest and name in {"std", "var"} else 0)
+    variance = math.fsum((value - mean) ** 2 for value in values) / free if free > 0 else math.nan
     found: dict[str, float] = {
         "mean": mean, "sum": sum(values), "min": ordered[0], "max": ordered[-1], "prod": math.prod(values),
         "median": (ordered[(count - 1) // 2] + ordered[count // 2]) / 2, "var": variance, "std": math.sqrt(variance),
     }  # fmt: skip
-    if name not in found:
-        raise ctx.refuse("wanted", call.span, wanted="a series", found="a list")
     return ctx.const(found[name]) if math.isfinite(found[name]) else ctx.na()
+
+
+def _percentile(ordered: list[float], percent: float) -> float:
+    """Return the value below which a percentage lies, on the line between its two neighbours."""
+    place = (len(ordered) - 1) * percent / 100
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
 def _length(ctx: Context, call: CallSite) -> Value:

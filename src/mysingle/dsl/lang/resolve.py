@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 from mysingle.dsl.ir.kinds import Kind, Phase, Type
+from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.typing import META
 from mysingle.dsl.lang import nodes as n
+from mysingle.dsl.lang.check import signature_of
 from mysingle.dsl.lang.context import Context
 from mysingle.dsl.lang.diagnostics import Refusal, nearest
 from mysingle.dsl.lang.effects import EFFECTS, tf_column
@@ -43,6 +45,8 @@ __all__ = ["LOCAL_COLUMN", "data_column", "resolve_attribute", "resolve_name", "
 LOCAL_COLUMN: Final = "data[]."
 """Prefix in the scope of what `data['x'] = ...` defines; no identifier contains a bracket."""
 
+_FEW: Final = 16
+"""A list of names that is short enough to be read."""
 _BUILTINS: Final = frozenset(key.removeprefix("builtin.") for key in NUMERIC if key.startswith("builtin."))
 _BARE_EFFECTS: Final = frozenset({"plot", "hline", "alert", "timeframe"})
 _NP: Final = frozenset(key.removeprefix("np.") for key in NUMERIC if key.startswith("np.")) | CONSTANTS.keys()
@@ -117,6 +121,8 @@ def series_of(ctx: Context, value: Ref, span: Span) -> Ref:
 
 def _unknown(ctx: Context, node: n.Attribute, owner: str, names: list[str], hint: str = "") -> Refusal:
     near = nearest(node.name, names)
+    if not near and not hint and len(names) <= _FEW:
+        hint = f"it has {', '.join(names)}" if names else ""
     return ctx.refuse("unknown_attribute", node.at, fix=near, owner=owner, name=node.name, near=near, hint=hint or (
         f"did you mean '{near}'?" if near else ""))  # fmt: skip
 
@@ -258,7 +264,10 @@ def _of_series(ctx: Context, value: Ref, node: n.Attribute) -> Value:
         return special
     if name in FUTURE_METHODS:
         raise ctx.refuse("fills_from_future", node.at, name=f"{name}()")
-    raise _unknown(ctx, node, "a series", list(SERIES_METHODS))
+    near = nearest(name, SERIES_METHODS)
+    row = OPS.get(FUNCTION_NAMES.get(name, ""))
+    hint = f"it is a function: {signature_of(name, row.args)}" if row and not near else ""
+    raise _unknown(ctx, node, "a series", list(SERIES_METHODS), hint)
 
 
 def _series_fact(ctx: Context, value: Ref, node: n.Attribute) -> Value | None:

@@ -79,9 +79,9 @@ FORBIDDEN_ATTRIBUTES: Final[dict[str, tuple[str, str]]] = {
 REJECTED_METHODS: Final = frozenset(FORBIDDEN_ATTRIBUTES)
 
 REJECTED_NP: Final[dict[str, str]] = {
-    "roll": "x.shift(n) or x[n]", "gradient": "x.diff()", "diff": "x.diff()", "flip": "", "sort": "",
+    "roll": "x.shift(n) or x[n]", "gradient": "x.diff()", "diff": "x.diff()", "flip": "x[k] for the value k bars ago", "sort": "x.rolling(n).rank()",
         "choose": "where(c, a, b)",
-    "arange": "for i in range(n)", "linspace": "", "logspace": "", "cumsum": "x.cumsum()", "cumprod": "x.cumprod()",
+    "arange": "for i in range(n)", "linspace": "the numbers out: [0.0, 0.5, 1.0]", "logspace": "the numbers out: [1.0, 10.0, 100.0]", "cumsum": "x.cumsum()", "cumprod": "x.cumprod()",
     "convolve": "WMA(x, n)", "clip": "x.clip(a, b)", "nanmean": "x.rolling(n).mean()", "nan_to_num": "nz(x)",
     "corrcoef": "x.rolling(n).corr(y)", "argmax": "bars_since(x == highest(x, n))", "logical_and": "a & b",
     "logical_or": "a | b", "logical_not": "~a", "power": "a ** b", "add": "a + b", "subtract": "a - b",
