@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mysingle.dsl.errors import DSLDataError
-from mysingle.dsl.kernels.floats import Array, all_finite, strict_floats
+from mysingle.dsl.kernels.floats import Array, Known, look, strict_floats
 from mysingle.dsl.limits import LIMITS
 
 __all__ = ["TIME_NAMES", "Frame", "column_names", "read_frame", "write_series", "write_table"]
@@ -34,6 +34,8 @@ class Frame:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     originals: Mapping[str, Any] = field(default_factory=dict)
+    known: Mapping[str, Known | None] = field(default_factory=dict)
+    """What is known of the columns."""
 
 
 def column_names(data: Table) -> tuple[str, ...]:
@@ -66,11 +68,14 @@ def read_frame(data: Table, needed: Sequence[str]) -> Frame:
     warnings: list[str] = []
     raw = {name: _raw(data, name) for name in needed}
     with strict_floats():
-        columns = {name: _column(name, values, warnings) for name, values in raw.items()}
+        columns = {name: _column(name, values) for name, values in raw.items()}
+        known = {name: look(values) for name, values in columns.items()}
+        columns |= {name: _without_inf(name, columns[name], warnings) for name in known if known[name] is None}
     size = _size(data, columns)
     time, zone = _time(data, names, size)
     return Frame(
-        columns=columns,
+        columns={name: _read_only(values) for name, values in columns.items()},
+        known=known,
         size=size,
         source=_source(data),
         form=type(data),
@@ -112,7 +117,7 @@ def _raw(data: Table, name: str) -> Any:
     return column.to_numpy()
 
 
-def _column(name: str, values: Any, warnings: list[str]) -> Array:
+def _column(name: str, values: Any) -> Array:
     try:
         array = values.to_numpy() if isinstance(values, pd.Series) else np.asarray(values)
     except ValueError:
@@ -123,11 +128,19 @@ def _column(name: str, values: Any, warnings: list[str]) -> Array:
         raise DSLDataError(f"Column {name!r} must have one dimension")
     if array.dtype.kind not in "fiub":
         raise DSLDataError(f"Column {name!r} must hold numbers, not {array.dtype}: convert it with astype(float)")
-    numbers = np.ascontiguousarray(array, dtype=np.float64)
-    if not all_finite(numbers) and (infinite := np.isinf(numbers)).any():
-        numbers = np.where(infinite, np.nan, numbers)
-        warnings.append(f"Column {name!r}: {int(infinite.sum())} infinite values count as missing")
-    view = numbers.view()
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _without_inf(name: str, values: Array, warnings: list[str]) -> Array:
+    infinite = np.isinf(values)
+    if not infinite.any():
+        return values
+    warnings.append(f"Column {name!r}: {int(infinite.sum())} infinite values count as missing")
+    return np.where(infinite, np.nan, values)
+
+
+def _read_only(values: Array) -> Array:
+    view = values.view()
     view.flags.writeable = False
     return view
 

@@ -59,14 +59,23 @@ class _SweepCode(VectorCode):
         self.changing = frozenset(changing)
         super().__init__(plan, kept)
 
-    def _kernel(self, node: Node) -> Compute:
+    def _kernel(self, index: int, node: Node) -> Compute:
         op = OPS[node.op]
         numbers = node.args[series_count(op) :]
         if not any(self.plan.target(arg) in self.changing for arg in numbers):
-            return super()._kernel(node)
-        columns, series = kernel(op.kernel).columns, node.args[: series_count(op)]
-        plan = self.plan
-        return lambda run: columns([run.series(arg) for arg in series], numbers_of(plan, node), run.budget.charge)
+            return super()._kernel(index, node)
+        found, series, plan = kernel(op.kernel), node.args[: series_count(op)], self.plan
+        places = [plan.target(arg) for arg in series]
+
+        def compute(run: VectorRun) -> Any:
+            numbers, arrays = numbers_of(plan, node), [run.series(arg) for arg in series]
+            informed = found.prepare(numbers)
+            if informed is None or not all(isinstance(run.slots[place], np.ndarray) for place in places):
+                return found.columns(arrays, numbers, run.budget.charge)
+            values, run.known[index] = informed(arrays, [run.look(place) for place in places], run.budget.charge)
+            return values
+
+        return compute
 
 
 class _Group:
@@ -78,7 +87,7 @@ class _Group:
         self.nodes: list[tuple[int, Compute]] = []
         self.exported: list[int] = []
         self.current: int = -1
-        self.known: OrderedDict[int, tuple[list[Any], list[float], list[Const]]] = OrderedDict()
+        self.known: OrderedDict[int, tuple[list[Any], list[float], list[Const], dict[int, Any]]] = OrderedDict()
         self._ids: dict[tuple[Any, ...], int] = {}
 
     def key(self, bound: Mapping[str, Const]) -> int:
@@ -143,20 +152,23 @@ class Sweep:
 
     def _refresh(self, group: _Group, key: int, bound: Mapping[str, Const]) -> None:
         remembered = group.known.get(key)
-        slots = self._run.slots
+        slots, known = self._run.slots, self._run.known
         if remembered is None:
             self._compute(group, bound)
             if group.names:
                 firsts = [self._first[index] for index in group.exported]
                 values = [self._scalars[index] for index in group.scalars]
-                group.known[key] = [slots[index] for index in group.exported], firsts, values
+                seen = {index: known[index] for index in group.exported if index in known}
+                group.known[key] = [slots[index] for index in group.exported], firsts, values, seen
                 if len(group.known) > self._memory(group):
                     group.known.popitem(last=False)
         else:
             group.known.move_to_end(key)
-            arrays, firsts, values = remembered
+            arrays, firsts, values, seen = remembered
             for index, array, first in zip(group.exported, arrays, firsts, strict=True):
                 slots[index], self._first[index] = array, first
+                known.pop(index, None)
+            known.update(seen)
             for index, value in zip(group.scalars, values, strict=True):
                 self._scalars[index] = value
                 slots[index] = as_operand(value)
@@ -177,6 +189,7 @@ class Sweep:
         exported = set(group.exported)
         for index, compute in group.nodes:
             check_numbers(self.plan, nodes[index])
+            self._run.known.pop(index, None)
             slots[index] = compute(self._run)
             self._first[index] = self._warm_up(nodes[index], bound)
         for index, _ in group.nodes:

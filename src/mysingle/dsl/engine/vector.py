@@ -15,9 +15,10 @@ from mysingle.dsl.ir.kinds import Const, Kind, Phase
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Node
 from mysingle.dsl.ir.scalars import SCALARS, TOLERANT
-from mysingle.dsl.kernels.floats import strict_floats
+from mysingle.dsl.kernels.compare import ORDERINGS, tolerant
+from mysingle.dsl.kernels.floats import Known, look, strict_floats
 from mysingle.dsl.kernels.pointwise import POINTWISE
-from mysingle.dsl.kernels.registry import kernel
+from mysingle.dsl.kernels.registry import Informed, kernel
 
 __all__ = ["Instruction", "RunRegion", "VectorCode", "VectorRun", "as_operand"]
 
@@ -25,8 +26,9 @@ RunRegion: TypeAlias = "Callable[[VectorRun], Mapping[int, Any]]"
 Compute: TypeAlias = "Callable[[VectorRun], Any]"
 _SPARE: Final = 8
 _LARGE: Final = 8_192
-_ALIASES: Final = frozenset({"get", "shift", "broadcast", "align", "col", "tf_col", "to_float"})
+_ALIASES: Final = frozenset({"get", "shift", "broadcast", "align", "col", "tf_col", "to_float", "to_bool"})
 _ALLOCATING: Final = frozenset({"where", "fillna", "to_float", "to_bool"})
+_LOGIC: Final = frozenset({"and", "or", "xor", "not"})
 
 
 def as_operand(value: Const) -> Const:
@@ -53,13 +55,8 @@ class VectorCode:
         for index, value in plan.scalars.items():
             self.slots[index] = as_operand(value)
         self._arrays: set[int] = set()
-        computes = [(index, self._compile(index)) for index in plan.order]
-        frees = _last_uses(plan, kept)
-        shared = _shared(plan)
-        self.instructions = tuple(
-            Instruction(index, compute, tuple((free, free not in shared) for free in frees.get(index, ())))
-            for index, compute in computes
-        )
+        self._frees, self._shared = _last_uses(plan, kept), _shared(plan)
+        self.instructions = tuple(Instruction(index, self._compile(index), self._freed(index)) for index in plan.order)
         self.position = {instruction.node: at for at, instruction in enumerate(self.instructions)}
         self._region = frozenset(plan.region.nodes if plan.region else ())
 
@@ -69,6 +66,21 @@ class VectorCode:
             target = REGION
         return self.position[target] + 1 if target in self.position else 0
 
+    def _freed(self, index: int) -> tuple[tuple[int, bool], ...]:
+        taken = self._overwritten(index)
+        return tuple((free, free != taken and free not in self._shared) for free in self._frees.get(index, ()))
+
+    def _overwritten(self, index: int) -> int | None:
+        """Give the operand that nobody needs after a logical operation: its memory takes the result."""
+        nodes = self.plan.program.nodes
+        if index == REGION or nodes[index].op not in _LOGIC:
+            return None
+        for place in self._frees.get(index, ()):
+            is_mask = place in self._arrays and nodes[place].op in POINTWISE and POINTWISE[nodes[place].op].is_logical
+            if is_mask and place not in self._shared and nodes[place].grid == nodes[index].grid:
+                return place
+        return None
+
     def _compile(self, index: int) -> Compute:
         if index == REGION:
             assert self.plan.region is not None
@@ -76,23 +88,27 @@ class VectorCode:
             return _run_region
         node = self.plan.program.nodes[index]
         if node.phase is Phase.RUN:
-            return self._once(node)
+            return self._once(index, node)
         if node.op in POINTWISE and not any(self.plan.target(arg) in self._arrays for arg in node.args):
             return self._one_value(node)
         self._arrays.add(index)
         if node.op in POINTWISE:
-            return self._pointwise(node)
+            return self._pointwise(index, node)
+        if node.op == "col":
+            return _column(index, str(node.imm[0]))
+        if node.op == "get":
+            return self._get(index, node)
         special = _SPECIALS.get(node.op)
         if special is not None:
             return lambda run: special(run, node)
-        return self._kernel(node)
+        return self._kernel(index, node)
 
-    def _once(self, node: Node) -> Compute:
+    def _once(self, index: int, node: Node) -> Compute:
         """Give a value that is the same for the whole run."""
         if node.op == "n_bars":
             return lambda run: run.frame.size
         if node.op not in SCALARS:
-            return self._kernel(node)
+            return self._kernel(index, node)
         function = TOLERANT.get(node.op) or SCALARS[node.op]
         places, known = [self.plan.target(arg) for arg in node.args], self.plan.scalars
 
@@ -108,25 +124,74 @@ class VectorCode:
         places, number = [self.plan.target(arg) for arg in node.args], POINTWISE[node.op].number
         return lambda run: number(*(run.slots[place] for place in places))
 
-    def _pointwise(self, node: Node) -> Compute:
-        op, kind = POINTWISE[node.op], "b" if POINTWISE[node.op].is_logical else "f"
-        columns, places = op.columns, tuple(self.plan.target(arg) for arg in node.args)
-        grid = node.grid
+    def _pointwise(self, index: int, node: Node) -> Compute:
+        op, grid, places = POINTWISE[node.op], node.grid, tuple(self.plan.target(arg) for arg in node.args)
+        columns = op.columns
         if node.op in _ALLOCATING:
             return lambda run: columns(*[run.slots[place] for place in places])
+        taken = self._overwritten(index)
+        if taken is not None:
+            return lambda run: columns(*[run.slots[place] for place in places], out=run.slots[taken])
+        if node.op in ORDERINGS and all(place in self._arrays for place in places):
+            return _ordering(node.op, places, grid)
+        kind = "b" if op.is_logical else "f"
         if len(places) == 2:
             a, b = places
             return lambda run: columns(run.slots[a], run.slots[b], out=run.spare(kind, grid))
         return lambda run: columns(*[run.slots[place] for place in places], out=run.spare(kind, grid))
 
-    def _kernel(self, node: Node) -> Compute:
+    def _get(self, index: int, node: Node) -> Compute:
+        """Give one output of a record, and what is known of it."""
+        source = self.plan.target(node.args[0])
+        at = node.imm[0]
+        place = OPS[self.plan.program.nodes[source].op].output_index(at) if isinstance(at, str) else int(at or 0)
+
+        def compute(run: VectorRun) -> Any:
+            known = run.known.get(source)
+            if known is not None:
+                run.known[index] = known[place]
+            return run.slots[source][place]
+
+        return compute
+
+    def _kernel(self, index: int, node: Node) -> Compute:
         op = OPS[node.op]
         columns, numbers = kernel(op.kernel).columns, numbers_of(self.plan, node)
         series = node.args[: series_count(op)]
         places = tuple(self.plan.target(arg) for arg in series)
-        if all(place in self._arrays for place in places):
-            return lambda run: columns([run.slots[place] for place in places], numbers, run.budget.charge)
-        return lambda run: columns([run.series(arg) for arg in series], numbers, run.budget.charge)
+        if not all(place in self._arrays for place in places):
+            return lambda run: columns([run.series(arg) for arg in series], numbers, run.budget.charge)
+        informed = kernel(op.kernel).prepare(numbers)
+        if informed is not None:
+            return _informed(index, informed, places)
+        return lambda run: columns([run.slots[place] for place in places], numbers, run.budget.charge)
+
+
+def _column(index: int, name: str) -> Compute:
+    def compute(run: VectorRun) -> Any:
+        run.known[index] = run.frame.known.get(name)
+        return run.frame.columns[name]
+
+    return compute
+
+
+def _ordering(op: str, places: Sequence[int], grid: int) -> Compute:
+    a, b = places
+
+    def compute(run: VectorRun) -> Any:
+        known = run.known.get(a) or run.known.get(b) or run.look(a)
+        return tolerant(op, run.slots[a], run.slots[b], run.spare("b", grid), known and known.bound)
+
+    return compute
+
+
+def _informed(index: int, informed: Informed, places: Sequence[int]) -> Compute:
+    def compute(run: VectorRun) -> Any:
+        arrays, known = [run.slots[place] for place in places], [run.look(place) for place in places]
+        found, run.known[index] = informed(arrays, known, run.budget.charge)
+        return found
+
+    return compute
 
 
 def _run_region(run: "VectorRun") -> Any:
@@ -188,6 +253,8 @@ class VectorRun:
     def __init__(self, code: VectorCode, frame: Frame, budget: Budget, region: "RunRegion | None" = None) -> None:
         self.code, self.plan, self.frame, self.budget, self.region = code, code.plan, frame, budget, region
         self.slots = code.slots.copy()
+        self.known: dict[int, Any] = {}
+        """What has been seen of the values in the slots: of a record one item for each output."""
         self._spare: dict[str, list[Any]] = {"f": [], "b": []}
         self._recycles = frame.size >= _LARGE
         self.counted = 0
@@ -220,6 +287,13 @@ class VectorRun:
                 if is_own:
                     self._recycle(value)
         self.counted = until
+
+    def look(self, index: int) -> Known | None:
+        """Tell what is known of an array, after a look at it if need be."""
+        if index not in self.known:
+            self.known[index] = look(self.slots[index])
+        found: Known | None = self.known[index]
+        return found
 
     def _recycle(self, value: Any) -> None:
         # Small arrays come from the allocator as fast as from here.
@@ -257,10 +331,6 @@ class VectorRun:
         return self._aligner
 
 
-def _column(run: VectorRun, node: Node) -> Any:
-    return run.frame.columns[str(node.imm[0])]
-
-
 def _clock(run: VectorRun, node: Node) -> Any:
     return clock_columns(node.op, run.frame.time, run.frame.zone)
 
@@ -271,13 +341,6 @@ def _new_bar(run: VectorRun, _: Node) -> Any:
 
 def _bar_index(run: VectorRun, _: Node) -> Any:
     return np.arange(run.frame.size, dtype=np.float64)
-
-
-def _get(run: VectorRun, node: Node) -> Any:
-    record = run.plan.program.nodes[run.plan.target(node.args[0])]
-    at = node.imm[0]
-    place = OPS[record.op].output_index(at) if isinstance(at, str) else int(at or 0)
-    return run.slots[run.plan.target(node.args[0])][place]
 
 
 def _isin(run: VectorRun, node: Node) -> Any:
@@ -306,11 +369,9 @@ def _higher_column(run: VectorRun, node: Node) -> Any:
 
 
 _SPECIALS: Mapping[str, Callable[[VectorRun, Node], Any]] = {
-    "col": _column,
     **dict.fromkeys(CLOCK_FIELDS, _clock),
     "is_new_bar": _new_bar,
     "bar_index": _bar_index,
-    "get": _get,
     "isin_exact": _isin,
     "broadcast": _broadcast,
     "align": _align,

@@ -7,13 +7,23 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from mysingle.dsl.kernels.floats import Array, Mask, first_present, sum_of_squares
+from mysingle.dsl.kernels.floats import TINY, Array, Mask, first_present, sum_of_squares
 
-__all__ = ["COMPARE", "COMPARE_ONE", "EXACT", "EXACT_ONE", "TOLERANCE", "tolerant", "tolerant_pair"]
+__all__ = [
+    "COMPARE",
+    "COMPARE_ONE",
+    "EXACT",
+    "EXACT_ONE",
+    "ORDERINGS",
+    "TOLERANCE",
+    "tolerant",
+    "tolerant_pair",
+]
 
 TOLERANCE: Final = 1e-10
 _BLOCK: Final = 50_000
 _WIDER: Final = TOLERANCE * (1 + 1e-6)
+_SMALL: Final = 1e100
 
 
 def _gt(a: float, b: float) -> bool:
@@ -70,17 +80,30 @@ _ZONES: Mapping[str, _Zone] = {
     "lt": (np.less, -1.0, 0.0),
     "ge": (np.greater_equal, 0.0, -1.0),
 }
+ORDERINGS: Final = frozenset(_ZONES)
 _MIRROR: Mapping[str, str] = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq", "ne": "ne"}
 
 
-def tolerant(op: str, a: Any, b: Any, out: Mask | None = None) -> Mask:
-    """Compare two columns, or a column and a number; na compares False."""
+def tolerant(op: str, a: Any, b: Any, out: Mask | None = None, bound: float | None = None) -> Mask:
+    """
+    Compare two columns, or a column and a number; na compares False.
+
+    Args:
+        op: gt, lt, ge, le, eq or ne.
+        a: a column or a number.
+        b: a column or a number, not both.
+        out: where to write.
+        bound: the size of the largest value of one of two columns, where it is known.
+    """
     if not isinstance(a, np.ndarray):
         return tolerant(_MIRROR[op], b, a, out)
     result = np.empty(a.shape, dtype=np.bool_) if out is None else out
     if not isinstance(b, np.ndarray):
         return _against_number(op, a, float(b), result)
-    _fill((op,), a, b, (result,))
+    if bound is not None and bound < _SMALL and op in _ZONES:
+        _fill_bounded(op, a, b, result, bound * _WIDER)
+    else:
+        _fill((op,), a, b, (result,))
     return result
 
 
@@ -115,6 +138,29 @@ def _threshold(op: str, b: float) -> float:
     while rule(lower := math.nextafter(edge, -up), b) and math.isfinite(lower):
         edge = lower
     return edge
+
+
+def _fill_bounded(op: str, a: Array, b: Array, result: Mask, bound: float) -> None:
+    # One side is small, so their difference cannot overflow.
+    size = a.size
+    gap, other = np.empty(min(size, _BLOCK)), np.empty(min(size, _BLOCK), dtype=np.bool_)
+    if size <= _BLOCK:
+        _fill_zone(op, a, b, result, gap, other, bound)
+        return
+    for begin in range(0, size, _BLOCK):
+        part = slice(begin, begin + _BLOCK)
+        left = a[part]
+        room = slice(0, left.size)
+        _fill_zone(op, left, b[part], result[part], gap[room], other[room], bound)
+
+
+def _fill_zone(op: str, a: Array, b: Array, result: Mask, gap: Array, other: Mask, bound: float) -> None:
+    compare, certain, possible = _ZONES[op]
+    np.subtract(a, b, gap)
+    compare(gap, certain * bound, result)
+    compare(gap, possible * bound, other)
+    if result.tobytes() != other.tobytes():  # the fastest comparison there is
+        _settle(op, a, b, result, np.flatnonzero(result != other))
 
 
 def _fill(ops: tuple[str, ...], a: Array, b: Any, results: tuple[Mask, ...]) -> None:
@@ -164,7 +210,7 @@ def _largest(values: Array) -> float:
     values = values[first_present(values) :]
     norm = math.sqrt(sum_of_squares(values))
     if norm < math.inf:
-        return norm
+        return norm + TINY
     if not values.size:
         return 0.0
     high, low = float(np.fmax.reduce(values)), float(np.fmin.reduce(values))

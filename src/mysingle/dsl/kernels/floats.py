@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,11 @@ import numpy.typing as npt
 __all__ = [
     "MAX_EXACT_INT",
     "NA",
+    "TINY",
     "Array",
     "Charge",
     "Floats",
+    "Known",
     "Mask",
     "Scalar",
     "all_finite",
@@ -21,6 +23,7 @@ __all__ = [
     "finite",
     "first_present",
     "free",
+    "look",
     "strict_floats",
     "sum_of_squares",
 ]
@@ -33,8 +36,17 @@ Charge: TypeAlias = Callable[[int], None]
 
 NA: Final = math.nan
 MAX_EXACT_INT: Final = 2**53
+TINY: Final = 1e-150
+"""Squares of smaller values vanish."""
 _FIRST_LOOK: Final = 64
 _ONE_THREAD: Final = 10_000
+
+
+class Known(NamedTuple):
+    """What is known of a column: from bar `start` on every value is there, and none is larger in size than `bound`."""
+
+    start: int
+    bound: float
 
 
 def free(nanoseconds: int) -> None:
@@ -67,6 +79,22 @@ def clean_from(values: Array) -> int:
     if start == size or all_finite(rest) or not math.isnan(rest.min()):
         return start
     return -1
+
+
+def look(values: Array) -> Known | None:
+    """Tell from which bar on every value is there and how large they are; None when one is missing, or huge."""
+    start = first_present(values)
+    total = largest = 0.0
+    try:
+        for begin in range(start, values.size, _ONE_THREAD):
+            part = values[begin : begin + _ONE_THREAD]
+            squares = float(part.dot(part))
+            total += squares
+            largest = max(largest, squares)
+    except FloatingPointError:
+        return None
+    # The root of a sum of squares is never below the largest value; a missing value makes the sum nan.
+    return Known(start, math.sqrt(largest) + TINY) if total < math.inf else None
 
 
 def all_finite(values: Array) -> bool:

@@ -8,21 +8,28 @@ import numpy as np
 
 from mysingle.dsl.kernels import cumulative, signals
 from mysingle.dsl.kernels.cells import Cell, Restarting
-from mysingle.dsl.kernels.floats import NA, Charge
+from mysingle.dsl.kernels.floats import NA, Charge, Known
 from mysingle.dsl.kernels.rolling import COMPLETE, CountCell, count_columns, extreme, rolling_cell, rolling_columns
-from mysingle.dsl.kernels.talib_kernels import call_talib, talib_cell
+from mysingle.dsl.kernels.talib_kernels import LibraryCall, call_talib, talib_cell
 
 __all__ = ["KERNELS", "Kernel", "kernel"]
 
 Columns: TypeAlias = Callable[[Sequence[Any], Sequence[Any], Charge], Any]
 MakeCell: TypeAlias = Callable[[Sequence[Any]], Cell]
+Informed: TypeAlias = Callable[[Sequence[Any], Sequence[Known | None], Charge], tuple[Any, Any]]
 
 
 class Kernel(NamedTuple):
-    """`columns(series, numbers, charge)` on whole columns and `cell(numbers)` bar by bar, with the same bits."""
+    """
+    `columns(series, numbers, charge)` on whole columns and `cell(numbers)` bar by bar, with the same bits.
+
+    `prepare(numbers)` gives `informed(series, known, charge)`, which need not look at values that something is known
+    of and tells what is known of the result; None when the kernel has no such form for these numbers.
+    """
 
     columns: Columns
     cell: MakeCell
+    prepare: Callable[[Sequence[Any]], Informed | None] = lambda _: None
 
 
 def _rolling(name: str, series: int = 1) -> Kernel:
@@ -34,7 +41,15 @@ def _rolling(name: str, series: int = 1) -> Kernel:
         window, required = _required(numbers)
         return rolling_cell(name, window, required, numbers[2:])
 
-    return Kernel(columns, cell)
+    def prepare(numbers: Sequence[Any]) -> Informed | None:
+        window, required = _required(numbers)
+        return LibraryCall(_LIBRARY[name], (window,)).columns if name in _LIBRARY and required == window > 1 else None
+
+    return Kernel(columns, cell, prepare)
+
+
+_LIBRARY: Mapping[str, str] = {"mean": "SMA", "sum": "SUM", "min": "MIN", "max": "MAX"}
+"""Rolling statistics that are the library's own."""
 
 
 def _required(numbers: Sequence[Any]) -> tuple[int, int]:
@@ -54,6 +69,7 @@ def _extreme(name: str) -> Kernel:
     return Kernel(
         lambda arrays, numbers, charge: complete.columns(arrays, int(numbers[0]), (), charge),
         lambda numbers: complete.cell(int(numbers[0]), ()),
+        lambda numbers: LibraryCall(name, (int(numbers[0]),)).columns if int(numbers[0]) > 1 else None,
     )
 
 
@@ -94,7 +110,13 @@ def _ewm(name: str) -> Kernel:
 
 
 def _cross(op: str) -> Kernel:
-    return Kernel(lambda lines, _, __: signals.cross(op, *lines), lambda _: signals.CrossCell(op))
+    def informed(lines: Sequence[Any], known: Sequence[Known | None], _: Charge) -> tuple[Any, None]:
+        (left, right), (one, other) = lines, known
+        if one is None or other is None:
+            return signals.cross(op, left, right), None
+        return signals.cross(op, left, right, max(one.start, other.start), min(one.bound, other.bound)), None
+
+    return Kernel(lambda lines, _, __: signals.cross(op, *lines), lambda _: signals.CrossCell(op), lambda _: informed)
 
 
 def _run(op: str) -> Kernel:
@@ -157,6 +179,7 @@ def _talib(name: str) -> Kernel:
     return Kernel(
         lambda arrays, numbers, charge: call_talib(name, arrays, tuple(numbers), charge),
         lambda numbers: talib_cell(name, tuple(numbers)),
+        lambda numbers: LibraryCall(name, numbers).columns,
     )
 
 

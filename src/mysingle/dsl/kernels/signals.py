@@ -25,8 +25,19 @@ __all__ = [
 ]
 
 
-def cross(op: str, a: Any, b: Any) -> Mask:
-    """Tell where `a op b` holds after a bar on which it did not; bar 0 and na give False."""
+def cross(op: str, a: Any, b: Any, start: int | None = None, bound: float | None = None) -> Mask:
+    """
+    Tell where `a op b` holds after a bar on which it did not; bar 0 and na give False.
+
+    Args:
+        op: gt or lt.
+        a: a column or a number.
+        b: a column or a number, not both.
+        start: the first bar on which both sides are there, where none is missing after it.
+        bound: the size of the largest value of one of two columns.
+    """
+    if start is not None:
+        return _cross_whole(tolerant(op, a, b, bound=bound), start)
     before_op = "le" if op == "gt" else "ge"
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         now, before = tolerant_pair((op, before_op), a, b)
@@ -34,6 +45,14 @@ def cross(op: str, a: Any, b: Any) -> Mask:
         now, before = tolerant(op, a, b), tolerant(before_op, a, b)
     result = np.zeros(now.size, dtype=np.bool_)
     np.logical_and(now[1:], before[:-1], out=result[1:])
+    return result
+
+
+def _cross_whole(now: Mask, start: int) -> Mask:
+    # Between two bars that are there, what does not hold is the opposite.
+    result = np.empty_like(now)
+    result[: start + 1] = False
+    np.greater(now[start + 1 :], now[start:-1], result[start + 1 :])
     return result
 
 

@@ -1,6 +1,6 @@
 """TA-Lib's functions, guarded against missing values, on columns and as streams with the same bits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from types import ModuleType
 from typing import Any, Final
@@ -10,11 +10,12 @@ import numpy as np
 from mysingle.dsl.errors import DSLExecutionError
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.kernels.cells import Cell, Holding, Restarting
-from mysingle.dsl.kernels.floats import NA, Array, Charge, Floats, all_finite, clean_from, first_present, free
+from mysingle.dsl.kernels.floats import NA, Array, Charge, Floats, Known, clean_from, first_present, free, look
 from mysingle.dsl.kernels.missing import Policy, guarded
 from mysingle.dsl.kernels.reference.table import REFERENCES
 
 __all__ = [
+    "LibraryCall",
     "assert_settings",
     "by_reference",
     "call_talib",
@@ -42,6 +43,19 @@ _UNSTABLE: Final = """
     ADX ATR CMO DX EMA HA HT_DCPERIOD HT_DCPHASE HT_PHASOR HT_SINE HT_TRENDLINE HT_TRENDMODE KAMA MAMA MINUS_DI
     MINUS_DM NATR PLUS_DI PLUS_DM RMA RSI RVI T3
     """.split()  # noqa: SIM905  # as above
+
+
+# From finite values these give finite ones: for the size of the largest input, how large a result can be.
+_TAME: Final[Mapping[str, Callable[[float, Sequence[float]], float]]] = {
+    **dict.fromkeys(("SMA", "EMA", "RMA", "WMA", "MAX", "MIN"), lambda size, _: 2.0 * size),
+    "SUM": lambda size, numbers: 2.0 * size * (numbers[0] if numbers else 30),
+    "ATR": lambda size, _: 3.0 * size,
+    "RSI": lambda _, __: 101.0,
+    "MACD": lambda size, _: 5.0 * size,
+    "STDDEV": lambda size, numbers: 2.0 * size * (1.0 + sum(map(abs, numbers[1:]))),
+    "BBANDS": lambda size, numbers: 2.0 * size * (3.0 + sum(map(abs, numbers[1:]))),
+}
+_TAME_SIZE: Final = 1e100
 
 
 @cache
@@ -131,40 +145,83 @@ def _empty(name: str) -> tuple[float, ...]:
 
 def call_talib(name: str, arrays: Sequence[Array], numbers: Sequence[float] = (), charge: Charge = free) -> Any:
     """Run a TA-Lib function on whole columns; integer outputs become floats."""
-    function, empty = _function(name), _empty(name)
-
-    def call(parts: Sequence[Array]) -> tuple[Array, ...]:
-        found = function(*parts, *numbers)
-        return tuple(_as_floats(array) for array in (found if isinstance(found, tuple) else (found,)))
-
-    def shortest() -> int:
-        return look_back(name, *numbers)
-
-    if name in _POSITIONS:
-        return _positions(guarded(call, arrays, Policy.WINDOW, shortest, empty, charge), arrays[0], shortest())
-    results = guarded(call, arrays, policy_of(name, numbers), shortest, empty, charge)
-    return results if len(empty) > 1 else results[0]
+    return LibraryCall(name, numbers).columns(arrays, [look(array) for array in arrays], charge)[0]
 
 
-def _as_floats(found: Any) -> Array:
-    if found.dtype == np.float64:
-        return _without_inf(found)
-    return found.astype(np.float64)  # type: ignore[no-any-return]  # an array of whole numbers
+class LibraryCall:
+    """A TA-Lib function with its numbers, which looks at values only where nothing is known of them."""
+
+    def __init__(self, name: str, numbers: Sequence[float] = ()) -> None:
+        self._name, self._numbers = name, tuple(numbers)
+        self._function, self._empty = _function(name), _empty(name)
+        self._policy = Policy.WINDOW if name in _POSITIONS else policy_of(name, self._numbers)
+        is_tame = name != "BBANDS" or self._policy is Policy.WINDOW  # the moving average may be any
+        self._size_of = _TAME.get(name) if is_tame else None
+        self._lag = 0
+
+    def columns(self, arrays: Sequence[Array], known: Sequence[Known | None], charge: Charge) -> tuple[Any, Any]:
+        """Give the result, and what is known of it; both are tuples when there are several outputs."""
+        nothing: tuple[Known | None, ...] = (None,) * len(self._empty)
+        starts = [item.start for item in known if item is not None]
+        if self._name in _POSITIONS or len(starts) < len(known):
+            results, facts = guarded(self._call, arrays, self._policy, self._look_back, self._empty, charge), nothing
+            if self._name in _POSITIONS:
+                results = _positions(results, arrays[0], self._look_back())
+        elif max(starts) >= arrays[0].size:
+            results, facts = tuple(np.full(arrays[0].size, fill) for fill in self._empty), nothing
+        else:
+            results, facts = self._whole(arrays, known, max(starts))
+        return (results, facts) if len(self._empty) > 1 else (results[0], facts[0])
+
+    def _whole(
+        self, arrays: Sequence[Array], known: Sequence[Any], start: int
+    ) -> tuple[tuple[Array, ...], tuple[Known | None, ...]]:
+        """Call over values none of which is missing after the first."""
+        found = self._function(*arrays, *self._numbers)
+        results = found if isinstance(found, tuple) else (found,)
+        if self._size_of is not None:
+            largest = max([item.bound for item in known])
+            bound = self._size_of(largest, self._numbers)
+            if largest < _TAME_SIZE and bound < _TAME_SIZE:
+                begin = self._begin(results[0], start)
+                return results, (Known(begin, bound),) * len(results)
+        facts = tuple(_examined(array) for array in results)
+        return tuple(values for values, _ in facts), tuple(known for _, known in facts)
+
+    def _begin(self, values: Array, start: int) -> int:
+        """Give the first bar with a value: most likely as far behind the start as the last time."""
+        guess = start + self._lag
+        if guess < values.size and values[guess] == values[guess]:
+            before = values[guess - 1] if guess else NA
+            if before != before:
+                return guess
+        begin = first_present(values)
+        self._lag = max(begin - start, 0)
+        return begin
+
+    def _call(self, parts: Sequence[Array]) -> tuple[Array, ...]:
+        found = self._function(*parts, *self._numbers)
+        return tuple(_examined(array)[0] for array in (found if isinstance(found, tuple) else (found,)))
+
+    def _look_back(self) -> int:
+        return look_back(self._name, *self._numbers)
 
 
-def _without_inf(values: Array) -> Array:
-    if not all_finite(values[first_present(values) :]):
-        values[np.isinf(values)] = np.nan
-    return values
+def _examined(found: Any) -> tuple[Array, Known | None]:
+    if found.dtype != np.float64:
+        return found.astype(np.float64), None
+    known = look(found)
+    if known is None:
+        found[np.isinf(found)] = np.nan
+    return found, known
 
 
-def _positions(results: tuple[Array, ...], values: Array, known: int) -> Any:
+def _positions(results: tuple[Array, ...], values: Array, known: int) -> tuple[Array, ...]:
     # A restarted window counts from its own first bar; positions are given from the first bar of the data.
     bars = np.arange(values.size, dtype=np.float64)
     start = np.maximum.accumulate(np.where(np.isnan(values), bars + 1.0, 0.0))
     counted = np.zeros(values.size) if clean_from(values) >= 0 else start  # the library itself counts a leading gap
-    shifted = tuple(np.where(bars - start < known, np.nan, result + counted) for result in results)
-    return shifted if len(shifted) > 1 else shifted[0]
+    return tuple(np.where(bars - start < known, np.nan, result + counted) for result in results)
 
 
 class _Positions:
