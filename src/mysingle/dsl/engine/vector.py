@@ -17,7 +17,7 @@ from mysingle.dsl.ir.program import Node
 from mysingle.dsl.ir.scalars import SCALARS, TOLERANT
 from mysingle.dsl.kernels.compare import ORDERINGS, tolerant
 from mysingle.dsl.kernels.floats import Known, look, strict_floats
-from mysingle.dsl.kernels.pointwise import POINTWISE
+from mysingle.dsl.kernels.pointwise import LOGIC, POINTWISE
 from mysingle.dsl.kernels.registry import Informed, kernel
 
 __all__ = ["Instruction", "RunRegion", "VectorCode", "VectorRun", "as_operand"]
@@ -28,7 +28,6 @@ _SPARE: Final = 8
 _LARGE: Final = 8_192
 _ALIASES: Final = frozenset({"get", "shift", "broadcast", "align", "col", "tf_col", "to_float", "to_bool"})
 _ALLOCATING: Final = frozenset({"where", "fillna", "to_float", "to_bool"})
-_LOGIC: Final = frozenset({"and", "or", "xor", "not"})
 
 
 def as_operand(value: Const) -> Const:
@@ -73,7 +72,7 @@ class VectorCode:
     def _overwritten(self, index: int) -> int | None:
         """Give the operand that nobody needs after a logical operation: its memory takes the result."""
         nodes = self.plan.program.nodes
-        if index == REGION or nodes[index].op not in _LOGIC:
+        if index == REGION or nodes[index].op not in LOGIC:
             return None
         for place in self._frees.get(index, ()):
             is_mask = place in self._arrays and nodes[place].op in POINTWISE and POINTWISE[nodes[place].op].is_logical
@@ -131,7 +130,7 @@ class VectorCode:
             return lambda run: columns(*[run.slots[place] for place in places])
         taken = self._overwritten(index)
         if taken is not None:
-            return lambda run: columns(*[run.slots[place] for place in places], out=run.slots[taken])
+            return _in_place(LOGIC[node.op], places, taken)
         if node.op in ORDERINGS and all(place in self._arrays for place in places):
             return _ordering(node.op, places, grid)
         kind = "b" if op.is_logical else "f"
@@ -173,6 +172,13 @@ def _column(index: int, name: str) -> Compute:
         return run.frame.columns[name]
 
     return compute
+
+
+def _in_place(ufunc: np.ufunc, places: Sequence[int], taken: int) -> Compute:
+    if len(places) == 1:
+        return lambda run: ufunc(run.slots[taken], run.slots[taken])
+    a, b = places
+    return lambda run: ufunc(run.slots[a], run.slots[b], run.slots[taken])
 
 
 def _ordering(op: str, places: Sequence[int], grid: int) -> Compute:
@@ -256,7 +262,7 @@ class VectorRun:
         self.known: dict[int, Any] = {}
         """What has been seen of the values in the slots: of a record one item for each output."""
         self._spare: dict[str, list[Any]] = {"f": [], "b": []}
-        self._recycles = frame.size >= _LARGE
+        self._recycles = frame.size >= _LARGE  # small arrays come from the allocator as fast as from here
         self.counted = 0
         self._aligner: Aligner | None = None
 
@@ -270,7 +276,7 @@ class VectorRun:
         return self.slots[target]
 
     def _go(self, until: int) -> None:
-        slots, check = self.slots, self.budget.check
+        slots, check, recycles = self.slots, self.budget.check, self._recycles
         for instruction in self.code.instructions[self.counted : until]:
             check()
             index, compute, frees = instruction
@@ -283,9 +289,9 @@ class VectorRun:
             if index != REGION:
                 slots[index] = found
             for free, is_own in frees:
-                value, slots[free] = slots[free], None
-                if is_own:
-                    self._recycle(value)
+                if is_own and recycles:
+                    self._recycle(slots[free])
+                slots[free] = None
         self.counted = until
 
     def look(self, index: int) -> Known | None:
@@ -296,8 +302,7 @@ class VectorRun:
         return found
 
     def _recycle(self, value: Any) -> None:
-        # Small arrays come from the allocator as fast as from here.
-        if self._recycles and isinstance(value, np.ndarray) and value.size == self.frame.size and value.flags.owndata:
+        if isinstance(value, np.ndarray) and value.size == self.frame.size and value.flags.owndata:
             spare = self._spare["b" if value.dtype.char == "?" else "f"]
             if len(spare) < _SPARE:
                 spare.append(value)

@@ -80,6 +80,8 @@ _ZONES: Mapping[str, _Zone] = {
     "lt": (np.less, -1.0, 0.0),
     "ge": (np.greater_equal, 0.0, -1.0),
 }
+_ZERO: Final = np.zeros(())  # arrays meet one in less time than a number
+_ZERO.flags.writeable = False
 ORDERINGS: Final = frozenset(_ZONES)
 _MIRROR: Mapping[str, str] = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge", "eq": "eq", "ne": "ne"}
 
@@ -157,8 +159,8 @@ def _fill_bounded(op: str, a: Array, b: Array, result: Mask, bound: float) -> No
 def _fill_zone(op: str, a: Array, b: Array, result: Mask, gap: Array, other: Mask, bound: float) -> None:
     compare, certain, possible = _ZONES[op]
     np.subtract(a, b, gap)
-    compare(gap, certain * bound, result)
-    compare(gap, possible * bound, other)
+    compare(gap, certain * bound if certain else _ZERO, result)
+    compare(gap, possible * bound if possible else _ZERO, other)
     if result.tobytes() != other.tobytes():  # the fastest comparison there is
         _settle(op, a, b, result, np.flatnonzero(result != other))
 

@@ -9,7 +9,7 @@ import numpy as np
 from mysingle.dsl.kernels.compare import COMPARE, COMPARE_ONE, EXACT, EXACT_ONE
 from mysingle.dsl.kernels.floats import MAX_EXACT_INT, NA, Array, Mask, drop_inf, finite
 
-__all__ = ["POINTWISE", "Pointwise", "is_true", "truth"]
+__all__ = ["LOGIC", "POINTWISE", "Pointwise", "is_true", "truth"]
 
 Columns: TypeAlias = Callable[..., Any]
 Number: TypeAlias = Callable[..., Any]
@@ -53,6 +53,11 @@ def _plain(ufunc: np.ufunc) -> Columns:
         return ufunc(*operands, out=out)
 
     return run
+
+
+LOGIC: Mapping[str, np.ufunc] = {
+    "and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor, "not": np.logical_not,
+}  # fmt: skip
 
 
 def _checked(ufunc: np.ufunc) -> Columns:
@@ -210,10 +215,10 @@ POINTWISE: Mapping[str, Pointwise] = {
     "to_float": Pointwise(_cast_float, float),
     "isna": Pointwise(_is_na, lambda a: a != a, is_logical=True),
     "to_bool": Pointwise(_cast_bool, is_true, is_logical=True, takes_bools=True),
-    "and": Pointwise(_plain(np.logical_and), lambda a, b: a and b, is_logical=True, takes_bools=True),
-    "or": Pointwise(_plain(np.logical_or), lambda a, b: a or b, is_logical=True, takes_bools=True),
-    "xor": Pointwise(_plain(np.logical_xor), lambda a, b: a != b, is_logical=True, takes_bools=True),
-    "not": Pointwise(_plain(np.logical_not), lambda a: not a, is_logical=True, takes_bools=True),
+    "and": Pointwise(_plain(LOGIC["and"]), lambda a, b: a and b, is_logical=True, takes_bools=True),
+    "or": Pointwise(_plain(LOGIC["or"]), lambda a, b: a or b, is_logical=True, takes_bools=True),
+    "xor": Pointwise(_plain(LOGIC["xor"]), lambda a, b: a != b, is_logical=True, takes_bools=True),
+    "not": Pointwise(_plain(LOGIC["not"]), lambda a: not a, is_logical=True, takes_bools=True),
     "where": Pointwise(_where, _where_one, takes_bools=True),
     "time_diff": Pointwise(_plain(np.subtract), _sub),
     **{name: Pointwise(COMPARE[name], COMPARE_ONE[name], is_logical=True) for name in COMPARE},

@@ -50,10 +50,10 @@ def cross(op: str, a: Any, b: Any, start: int | None = None, bound: float | None
 
 def _cross_whole(now: Mask, start: int) -> Mask:
     # Between two bars that are there, what does not hold is the opposite.
-    result = np.empty_like(now)
-    result[: start + 1] = False
-    np.greater(now[start + 1 :], now[start:-1], result[start + 1 :])
-    return result
+    before = np.empty_like(now)
+    before[: start + 1] = True
+    before[start + 1 :] = now[start:-1]
+    return np.greater(now, before, before)  # type: ignore[no-any-return]  # numpy types a ufunc call as Any
 
 
 class CrossCell:

@@ -1,5 +1,6 @@
 """TA-Lib's functions, guarded against missing values, on columns and as streams with the same bits."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from types import ModuleType
@@ -161,38 +162,36 @@ class LibraryCall:
 
     def columns(self, arrays: Sequence[Array], known: Sequence[Known | None], charge: Charge) -> tuple[Any, Any]:
         """Give the result, and what is known of it; both are tuples when there are several outputs."""
-        nothing: tuple[Known | None, ...] = (None,) * len(self._empty)
-        starts = [item.start for item in known if item is not None]
-        if self._name in _POSITIONS or len(starts) < len(known):
-            results, facts = guarded(self._call, arrays, self._policy, self._look_back, self._empty, charge), nothing
-            if self._name in _POSITIONS:
-                results = _positions(results, arrays[0], self._look_back())
-        elif max(starts) >= arrays[0].size:
-            results, facts = tuple(np.full(arrays[0].size, fill) for fill in self._empty), nothing
-        else:
-            results, facts = self._whole(arrays, known, max(starts))
-        return (results, facts) if len(self._empty) > 1 else (results[0], facts[0])
-
-    def _whole(
-        self, arrays: Sequence[Array], known: Sequence[Any], start: int
-    ) -> tuple[tuple[Array, ...], tuple[Known | None, ...]]:
-        """Call over values none of which is missing after the first."""
+        start, largest = 0, 0.0
+        for item in known:
+            if item is None:
+                return self._guarded(arrays, charge)
+            start, largest = max(start, item.start), max(largest, item.bound)
+        if start >= arrays[0].size or self._name in _POSITIONS:
+            return self._guarded(arrays, charge)
         found = self._function(*arrays, *self._numbers)
-        results = found if isinstance(found, tuple) else (found,)
+        is_tuple = isinstance(found, tuple)
         if self._size_of is not None:
-            largest = max([item.bound for item in known])
             bound = self._size_of(largest, self._numbers)
             if largest < _TAME_SIZE and bound < _TAME_SIZE:
-                begin = self._begin(results[0], start)
-                return results, (Known(begin, bound),) * len(results)
-        facts = tuple(_examined(array) for array in results)
-        return tuple(values for values, _ in facts), tuple(known for _, known in facts)
+                fact = Known(self._begin(found[0] if is_tuple else found, start), bound)
+                return (found, (fact,) * len(found)) if is_tuple else (found, fact)
+        if not is_tuple:
+            return _examined(found)
+        lines = [_examined(line) for line in found]
+        return tuple(values for values, _ in lines), tuple(fact for _, fact in lines)
+
+    def _guarded(self, arrays: Sequence[Array], charge: Charge) -> tuple[Any, Any]:
+        results = guarded(self._call, arrays, self._policy, self._look_back, self._empty, charge)
+        if self._name in _POSITIONS:
+            results = _positions(results, arrays[0], self._look_back())
+        return (results, (None,) * len(results)) if len(results) > 1 else (results[0], None)
 
     def _begin(self, values: Array, start: int) -> int:
         """Give the first bar with a value: most likely as far behind the start as the last time."""
         guess = start + self._lag
-        if guess < values.size and values[guess] == values[guess]:
-            before = values[guess - 1] if guess else NA
+        if guess < values.size and not math.isnan(values.item(guess)):
+            before = values.item(guess - 1) if guess else NA
             if before != before:
                 return guess
         begin = first_present(values)
