@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from mysingle.dsl.errors import DSLParameterError
 from mysingle.dsl.ir.kinds import Const, Kind
 from mysingle.dsl.ir.program import ParamSpec, Program
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["bind", "columns_wanted"]
+__all__ = ["Binder", "bind", "columns_wanted"]
+
+_REMEMBERED: Final = 1_024
 
 
 def bind(program: Program, params: Mapping[str, Any] | None, *, is_lenient: bool = False) -> dict[str, Const]:
@@ -24,13 +26,35 @@ def bind(program: Program, params: Mapping[str, Any] | None, *, is_lenient: bool
     Raises:
         DSLParameterError: a required one is missing, an unknown one given, or a value refused.
     """
-    given = dict(params or {})
-    specs = {spec.name: spec for spec in program.params}
-    unknown = sorted(set(given) - set(specs))
-    if unknown and not is_lenient:
-        known = ", ".join(specs) or "none"
-        raise DSLParameterError(f"Unknown parameter {unknown[0]!r}; this strategy has: {known}")
-    return {name: _value(spec, given) for name, spec in specs.items()}
+    return Binder(program).bind(params, is_lenient=is_lenient)
+
+
+class Binder:
+    """Binds the parameters of one program, often: what was checked once is not checked again."""
+
+    def __init__(self, program: Program) -> None:
+        self._specs = {spec.name: spec for spec in program.params}
+        self._checked: dict[tuple[str, type, Any], Const] = {}
+
+    def bind(self, params: Mapping[str, Any] | None, *, is_lenient: bool = False) -> dict[str, Const]:
+        """Give the value of every parameter; raises what the function `bind` raises."""
+        given = dict(params or {})
+        unknown = sorted(given.keys() - self._specs.keys())
+        if unknown and not is_lenient:
+            known = ", ".join(self._specs) or "none"
+            raise DSLParameterError(f"Unknown parameter {unknown[0]!r}; this strategy has: {known}")
+        return {name: self._value(spec, given) for name, spec in self._specs.items()}
+
+    def _value(self, spec: ParamSpec, given: Mapping[str, Any]) -> Const:
+        value = given.get(spec.name)
+        if type(value) is not int and type(value) is not float:
+            return _value(spec, given)
+        key = spec.name, type(value), value
+        if key not in self._checked:
+            if len(self._checked) >= _REMEMBERED:
+                self._checked.clear()
+            self._checked[key] = _value(spec, given)
+        return self._checked[key]
 
 
 def columns_wanted(program: Program, params: Mapping[str, Any] | None, columns: Sequence[str]) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def holdings(outputs: Mapping[str, Any]) -> Holdings:
 
 
 def _from_events(entry: Mask, leave: Mask) -> Holdings:
-    at = np.flatnonzero(entry | leave)
+    at = (entry | leave).nonzero()[0]
     inside = ~leave[at]
     return _changes(at, inside, entry.size)
 
@@ -57,13 +57,15 @@ def _from_condition(held: Mask) -> Holdings:
 
 
 def _changes(at: Any, inside: Mask, size: int) -> Holdings:
-    before = np.concatenate(([False], inside[:-1]))[: inside.size]
-    starts, ends = at[inside & ~before], at[before & ~inside]
-    return starts, ends if starts.size == ends.size else np.concatenate((ends, [size - 1]))
+    changes = inside.copy()
+    np.not_equal(inside[1:], inside[:-1], out=changes[1:])
+    turns = at[changes]  # in and out by turns, beginning with in
+    starts, ends = turns[0::2], turns[1::2]
+    return starts, ends if starts.size == ends.size else np.append(ends, size - 1)
 
 
 def _held(sums: Array, held: Holdings) -> float:
-    return float((sums[held[1]] - sums[held[0]]).sum())
+    return float(np.add.reduce(sums[held[1]] - sums[held[0]]))
 
 
 def _total_return(held: Holdings, market: Market) -> float:

@@ -4,18 +4,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Final
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mysingle.dsl.engine.bind import bind
+from mysingle.dsl.engine.bind import Binder
 from mysingle.dsl.engine.budget import Budget
 from mysingle.dsl.engine.chains import regroup
 from mysingle.dsl.engine.frames import Frame, read_frame
 from mysingle.dsl.engine.metrics import METRICS, Market, holdings
 from mysingle.dsl.engine.plan import REGION, Plan, check_numbers, make_plan, numbers_of, series_count
 from mysingle.dsl.engine.run import Runner, RunOptions
-from mysingle.dsl.engine.vector import Compute, VectorCode, VectorRun, as_operand
+from mysingle.dsl.engine.sweep_order import REMEMBERED, depends_on, slowest_first, sortable
+from mysingle.dsl.engine.vector import Compute, Instruction, VectorCode, VectorRun, as_operand
 from mysingle.dsl.errors import DSLParameterError
 from mysingle.dsl.ir.causality import values_of
 from mysingle.dsl.ir.gas import cost_of, refuse_over_budget
@@ -29,7 +31,6 @@ from mysingle.dsl.kernels.registry import kernel
 
 __all__ = ["Sweep", "SweepResult", "combinations_of", "sweep", "sweep_program"]
 
-_REMEMBERED: Final = 64
 Combination = Mapping[str, Any]
 
 
@@ -78,22 +79,34 @@ class _SweepCode(VectorCode):
         return compute
 
 
+class _Step(NamedTuple):
+    """One operation of a group: what it needs to be computed and to know its first valid bar."""
+
+    node: int
+    compute: Compute
+    operands: tuple[int, ...]
+    own_bars: float | None
+    """What it adds to the first valid bar; None when a swept parameter says so."""
+    is_checked: bool
+
+
 class _Group:
     """The nodes that depend on exactly the same parameters."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
+    def __init__(self, places: tuple[int, ...]) -> None:
         self.scalars: list[int] = []
-        self.nodes: list[tuple[int, Compute]] = []
+        self.steps: list[_Step] = []
         self.exported: list[int] = []
-        self.current: int = -1
-        self.known: OrderedDict[int, tuple[list[Any], list[float], list[Const], dict[int, Any]]] = OrderedDict()
-        self._ids: dict[tuple[Any, ...], int] = {}
-
-    def key(self, bound: Mapping[str, Const]) -> int:
-        """Give a small number for the values of the group's parameters: tuples are slow keys."""
-        values = tuple((type(bound[name]), bound[name]) for name in self.names)
-        return self._ids.setdefault(values, len(self._ids))
+        self.passing: list[int] = []
+        """What nobody outside the group needs."""
+        self.current: Any = None
+        self.room = 1
+        self.known: OrderedDict[Any, tuple[list[Any], list[float], list[Const], dict[int, Any]]] = OrderedDict()
+        self.key: Callable[[Sequence[int]], Any] = itemgetter(*places) if places else lambda _: 0
+        """The group's values among the numbers that stand for the values of all parameters."""
+        self.is_remembered = False
+        """Whether the same values may come again later: not without parameters, and not with all of them."""
+        self.rank = len(places)
 
 
 class Sweep:
@@ -102,11 +115,11 @@ class Sweep:
     def __init__(
         self, program: Program, frame: Frame, names: Sequence[str], first: Mapping[str, Const], options: RunOptions
     ) -> None:
-        self.program = regroup(program, _depends(program, names))
+        self.program = regroup(program, depends_on(program, names))
         self.names = tuple(names)
-        self._frame, self._options = frame, options
+        self._frame, self._options, self._given = frame, options, first
         self._scalars: dict[int, Const] = {}
-        self._depends = _depends(self.program, names)
+        self._depends = depends_on(self.program, names)
         roots = [output.node for output in self.program.outputs]
         base = make_plan(self.program, first, roots, options.meta)
         self._scalars.update(base.scalars)
@@ -115,6 +128,8 @@ class Sweep:
         self._code = _SweepCode(self.plan, [*range(len(self.program.nodes))], changing)
         self._run = VectorRun(self._code, frame, Budget(options.tier.gas, options.limits, options.cancel))
         self._first: list[float] = [0.0] * len(self.program.nodes)
+        self._changing = frozenset(changing)
+        self._ids: list[dict[Any, int]] = [{} for _ in names]
         self._targets = [(output.name, self.plan.target(output.node)) for output in self.program.outputs]
         self._groups = self._make_groups()
         self.evaluated = 0
@@ -125,42 +140,62 @@ class Sweep:
             if self._depends[index]:
                 self._group(groups, index).scalars.append(index)
         for instruction in self._code.instructions:
-            self._group(groups, instruction.node).nodes.append((instruction.node, instruction.compute))
+            self._group(groups, instruction.node).steps.append(self._step(instruction))
         wanted = {target for _, target in self._targets}
         for index in (instruction.node for instruction in self._code.instructions):
             node = self.program.nodes[index]
             targets = [self.plan.target(arg) for arg in node.args]
             wanted.update(arg for arg in targets if self._depends[arg] != self._depends[index])
         for group in groups.values():
-            group.exported = [index for index, _ in group.nodes if index in wanted]
-        return sorted(groups.values(), key=lambda group: len(group.names))
+            group.exported = [step.node for step in group.steps if step.node in wanted]
+            group.passing = [step.node for step in group.steps if step.node not in wanted]
+            group.is_remembered, group.room = 0 < group.rank < len(self.names), self._memory(group)
+        return sorted(groups.values(), key=lambda group: group.rank)
+
+    def _step(self, instruction: Instruction) -> _Step:
+        index, nodes = instruction.node, self.program.nodes
+        node = nodes[index]
+        args = [self.plan.target(arg) for arg in node.args]
+        is_checked = any(
+            arg.phase <= Phase.PARAM and place in self._changing
+            for arg, place in zip(OPS[node.op].args, args, strict=False)
+        )
+        own = (
+            None
+            if any(arg in self._changing for arg in node.args)
+            else bars_of(node.op, values_of(nodes, node, self._given))[0]
+        )
+        return _Step(index, instruction.compute, tuple(args), own if node.phase is Phase.SERIES else 0.0, is_checked)
 
     def _group(self, groups: dict[frozenset[str], _Group], index: int) -> _Group:
         names = self._depends[index]
         if names not in groups:
-            groups[names] = _Group(tuple(name for name in self.names if name in names))
+            groups[names] = _Group(tuple(at for at, name in enumerate(self.names) if name in names))
         return groups[names]
 
     def evaluate(self, bound: Mapping[str, Const]) -> dict[str, Any]:
         """Give the outputs for bound parameters; the arrays are read-only until the next call."""
+        values = [bound[name] for name in self.names]
+        # 1, 1.0 and True are equal and different arguments; small numbers are fast keys.
+        ids = [known.setdefault((type(x), x), len(known)) for known, x in zip(self._ids, values, strict=True)]
         with strict_floats():
             for group in self._groups:
-                key = group.key(bound)
+                key = group.key(ids)
                 if key != group.current:
                     self._refresh(group, key, bound)
         return {name: self._shown(index) for name, index in self._targets}
 
-    def _refresh(self, group: _Group, key: int, bound: Mapping[str, Const]) -> None:
-        remembered = group.known.get(key)
+    def _refresh(self, group: _Group, key: Any, bound: Mapping[str, Const]) -> None:
+        remembered = group.known.get(key) if group.is_remembered else None
         slots, known = self._run.slots, self._run.known
         if remembered is None:
             self._compute(group, bound)
-            if group.names:
+            if group.is_remembered:
                 firsts = [self._first[index] for index in group.exported]
                 values = [self._scalars[index] for index in group.scalars]
                 seen = {index: known[index] for index in group.exported if index in known}
                 group.known[key] = [slots[index] for index in group.exported], firsts, values, seen
-                if len(group.known) > self._memory(group):
+                if len(group.known) > group.room:
                     group.known.popitem(last=False)
         else:
             group.known.move_to_end(key)
@@ -176,7 +211,7 @@ class Sweep:
 
     def _memory(self, group: _Group) -> int:
         size = max(len(group.exported), 1) * max(self._frame.size, 1) * 8
-        return max(min(_REMEMBERED, self._options.tier.memory_bytes // 2 // size), 1)
+        return max(min(REMEMBERED, self._options.tier.memory_bytes // 2 // size), 1)
 
     def _compute(self, group: _Group, bound: Mapping[str, Const]) -> None:
         self._run.budget.check()
@@ -186,25 +221,20 @@ class Sweep:
             value = bound[str(node.imm[0])] if node.op == "param" else self._at_bind(node)
             self._scalars[index] = value
             slots[index] = as_operand(value)
-        exported = set(group.exported)
-        for index, compute in group.nodes:
-            check_numbers(self.plan, nodes[index])
-            self._run.known.pop(index, None)
-            slots[index] = compute(self._run)
-            self._first[index] = self._warm_up(nodes[index], bound)
-        for index, _ in group.nodes:
-            if index not in exported:
-                slots[index] = None
-        self.evaluated += len(group.nodes)
+        firsts, known, run = self._first, self._run.known, self._run
+        for index, compute, operands, own_bars, is_checked in group.steps:
+            if is_checked:
+                check_numbers(self.plan, nodes[index])
+            known.pop(index, None)
+            slots[index] = compute(run)
+            bars = bars_of(nodes[index].op, values_of(nodes, nodes[index], bound))[0] if own_bars is None else own_bars
+            firsts[index] = max([firsts[place] for place in operands], default=0.0) + bars
+        for index in group.passing:
+            slots[index] = None
+        self.evaluated += len(group.steps)
 
     def _at_bind(self, node: Node) -> Const:
         return SCALARS[node.op](*(self._scalars[self.plan.target(arg)] for arg in node.args))
-
-    def _warm_up(self, node: Node, bound: Mapping[str, Const]) -> float:
-        if node.phase is not Phase.SERIES:
-            return 0.0
-        own = bars_of(node.op, values_of(self.program.nodes, node, bound))[0]
-        return max([self._first[self.plan.target(arg)] for arg in node.args], default=0.0) + own
 
     def _shown(self, index: int) -> Any:
         values = self._run.slots[index]
@@ -219,16 +249,7 @@ class Sweep:
 
 
 def _says_something(values: Any) -> bool:
-    return bool(values.any() if values.dtype == np.bool_ else (values == values).any())
-
-
-def _depends(program: Program, names: Sequence[str]) -> list[frozenset[str]]:
-    swept = frozenset(names)
-    found: list[frozenset[str]] = []
-    for node in program.nodes:
-        own = {str(node.imm[0])} & swept if node.op == "param" else set()
-        found.append(frozenset(own.union(*(found[arg] for arg in node.args))))
-    return found
+    return bool(np.count_nonzero(values if values.dtype == np.bool_ else values == values))
 
 
 def _is_plannable(program: Program, depends: Sequence[frozenset[str]], plan: Plan) -> bool:
@@ -236,18 +257,6 @@ def _is_plannable(program: Program, depends: Sequence[frozenset[str]], plan: Pla
     if REGION in plan.order or program.guards or any(node.grid for node in program.nodes):
         return False
     return not any(node.op == "select" and depends[node.args[0]] for node in program.nodes)
-
-
-def _slowest_first(program: Program, names: Sequence[str], frame: Frame, first: Mapping[str, Const]) -> list[str]:
-    """Order parameters by the work that depends on them: the one that feeds most changes least often."""
-    depends = _depends(program, names)
-    weight = dict.fromkeys(names, 0.0)
-    for index, node in enumerate(program.nodes):
-        if node.phase is Phase.SERIES:
-            gas = OPS[node.op].gas
-            for name in depends[index]:
-                weight[name] += gas.call + gas.bar * frame.size
-    return sorted(names, key=lambda name: -weight[name])
 
 
 def sweep(
@@ -276,7 +285,8 @@ def sweep(
     combinations = combinations_of(space)
     if not combinations or not program.outputs:
         raise DSLParameterError("A sweep needs at least one combination and a strategy with a result")
-    bounds = [bind(program, combination, is_lenient=chosen.is_lenient) for combination in combinations]
+    binder = Binder(program)
+    bounds = [binder.bind(combination, is_lenient=chosen.is_lenient) for combination in combinations]
     frame = read_frame(data, tuple(dict.fromkeys((*program.columns, *(() if callable(metric) else ("close",))))))
     measure = _measure(metric, frame)
     found = np.full(len(bounds), np.nan)
@@ -310,13 +320,13 @@ def _outcomes(
 ) -> Iterator[tuple[int, dict[str, Any], int]]:
     names = list(dict.fromkeys(name for combination in combinations for name in combination))
     plan = make_plan(program, bounds[0], [output.node for output in program.outputs], options.meta)
-    if not _is_plannable(program, _depends(program, names), plan):
+    if not _is_plannable(program, depends_on(program, names), plan):
         yield from _one_by_one(program, data, combinations, options)
         return
     refuse_over_budget(cost_of(program, frame.size, _dearest(bounds)), options.tier)
-    names = _slowest_first(program, names, frame, bounds[0])
+    names = slowest_first(program, names, frame.size, bounds)
     ready = Sweep(program, frame, names, bounds[0], options)
-    for at in sorted(range(len(bounds)), key=lambda i: [_sortable(bounds[i][name]) for name in names]):
+    for at in sorted(range(len(bounds)), key=lambda i: [sortable(bounds[i][name]) for name in names]):
         yield at, ready.evaluate(bounds[at]), ready.evaluated
 
 
@@ -329,10 +339,6 @@ def _dearest(bounds: Sequence[Mapping[str, Const]]) -> dict[str, Const]:
             if isinstance(value, int | float) and isinstance(known, int | float) and value > known:
                 found[name] = value
     return found
-
-
-def _sortable(value: Const) -> tuple[str, Any]:
-    return ("", float(value)) if isinstance(value, int | float) else (type(value).__name__, str(value))
 
 
 def _one_by_one(

@@ -53,7 +53,7 @@ def _cross_whole(now: Mask, start: int) -> Mask:
     before = np.empty_like(now)
     before[: start + 1] = True
     before[start + 1 :] = now[start:-1]
-    return np.greater(now, before, before)  # type: ignore[no-any-return]  # numpy types a ufunc call as Any
+    return np.greater(now, before, before)
 
 
 class CrossCell:
