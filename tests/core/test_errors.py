@@ -1,3 +1,4 @@
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -227,6 +228,83 @@ async def test_crash_leaks_nothing(make_app: MakeApp, live: Live, log: Callable[
     assert [record["exception.type"] for record in records] == ["RuntimeError"]
     assert records[0]["correlation_id"] == "order-42"
     assert "hunter2" not in str(records)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit("hunter2")])
+async def test_escapes_are_errors(make_app: MakeApp, live: Live, log: Callable[[], Any], error: BaseException) -> None:
+    """A handler that awaits something cancelled, or that calls `sys.exit`, is a 500 like any other failure."""
+    app = make_app()
+
+    async def escape() -> None:
+        raise error
+
+    app.get("/escape")(escape)
+
+    async with live(app) as client:
+        answer = await client.get("/escape", headers=CORRELATION)
+
+    statuses = [record["http.response.status_code"] for record in log() if record["body"] == "http.request"]
+    failures = [record for record in log() if record["body"] == "request.failed"]
+    assert _problem(answer) == (500, "INTERNAL")
+    assert "hunter2" not in answer.text
+    assert (statuses, [record["correlation_id"] for record in failures]) == ([500], ["order-42"])
+    assert type(error).__name__ in failures[0]["exception.stacktrace"]
+
+
+async def test_cancelled_request_is_no_failure(make_app: MakeApp, live: Live, log: Callable[[], Any]) -> None:
+    """A request that the server itself cancels stays cancelled: nobody is there to be answered."""
+    app, begun = make_app(), asyncio.Event()
+
+    async def wait() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    app.get("/wait")(wait)
+    async with live(app) as client:
+        request = asyncio.create_task(client.get("/wait"))
+        await begun.wait()
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+    assert not [record for record in log() if record["severity_text"] == "ERROR"]
+
+
+@pytest.mark.parametrize("status", [99, 103, 600, 999])
+async def test_impossible_statuses(make_app: MakeApp, live: Live, log: Callable[[], Any], status: int) -> None:
+    """An `HTTPException` whose status no answer can have is a 500 that the log explains."""
+    app = make_app()
+    app.get("/fail")(raising(HTTPException(status)))
+
+    async with live(app) as client:
+        answer = await client.get("/fail")
+
+    assert _problem(answer) == (500, "INTERNAL")
+    assert [str(status) in record["exception.message"] for record in log() if record["body"] == "request.failed"]
+
+
+@pytest.mark.parametrize("handled", [StreamBrokenError, Exception], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("result", [KeyError("hunter2"), {"no": "response"}], ids=["raises", "returns-no-response"])
+async def test_handlers_that_fail(
+    make_app: MakeApp, live: Live, log: Callable[[], Any], handled: type[Exception], result: Any
+) -> None:
+    """An exception handler of the app that fails itself leaves a problem document and its own error in the log."""
+    app = make_app()
+
+    @app.exception_handler(handled)
+    async def handle(request: Any, error: Exception) -> Any:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    app.get("/fail")(raising(StreamBrokenError()))
+    async with live(app) as client:
+        answer = await client.get("/fail")
+
+    failures = [record["exception.type"] for record in log() if record["body"] == "request.failed"]
+    assert _problem(answer) == (500, "INTERNAL")
+    assert "hunter2" not in answer.text
+    assert failures[-1] == ("KeyError" if isinstance(result, Exception) else "TypeError")
 
 
 async def test_errors_of_dependencies(make_app: MakeApp, live: Live) -> None:

@@ -3,7 +3,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 
 from mysingle.auth import AuthConfigurationError
 from mysingle.core import create_fastapi_app, create_service_config
@@ -169,6 +169,72 @@ async def test_not_ready_before_the_service_is(make_app: MakeApp, live: Live) ->
     states.append(app.state.health.state.value)
 
     assert states == ["starting", "ready", "draining", "stopped"]
+
+
+async def test_not_ready_before_its_parts_are(make_app: MakeApp, live: Live) -> None:
+    """Lifespans of routers and event handlers run inside of the service's own lifespan, before READY and once each."""
+    events: list[str] = []
+    router, older = APIRouter(), APIRouter()
+    app = make_app(resources=[Step("a", events)], lifespan=_service(events))
+
+    def note(what: str) -> None:
+        events.append(f"{what} {app.state.health.state.value}")
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[dict[str, str]]:
+        note("enter router")
+        yield {"router": "open"}
+        note("leave router")
+
+    async def begin() -> None:
+        note("startup")
+
+    router.lifespan_context = lifespan
+
+    async def state(request: Request) -> list[str]:
+        return [request.state.model, request.state.router]
+
+    router.get("/state")(state)
+    for each, event, handler in (
+        (app.router, "startup", begin),
+        (app.router, "shutdown", lambda: note("shutdown")),
+        (older, "startup", lambda: note("older startup")),
+    ):
+        each.add_event_handler(event, handler)
+    app.include_router(router)
+    app.include_router(older)
+    async with live(app) as client:
+        note("live")
+        seen = (await client.get("/state")).json()
+
+    assert seen == ["loaded", "open"]
+    assert events == [
+        "open a",
+        "enter service",
+        "startup starting",
+        "enter router starting",
+        "older startup starting",
+        "live ready",
+        "leave router draining",
+        "shutdown draining",
+        "leave service",
+        "close a",
+    ]
+
+
+async def test_lifespan_without_its_decorator(make_app: MakeApp, live: Live) -> None:
+    """An async generator function is a lifespan too, as FastAPI takes it."""
+    events: list[str] = []
+
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        events.append("enter")
+        yield
+        events.append("leave")
+
+    async with live(make_app(lifespan=lifespan)) as client:
+        assert (await client.get("/ready")).status_code == 200
+
+    assert events == ["enter", "leave"]
 
 
 PLACEHOLDER = {"REDIS_PASSWORD": "changeme-now"}

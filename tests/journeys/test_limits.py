@@ -242,6 +242,19 @@ def test_client_that_leaves(service: Any) -> None:
     assert service.answers("/ready")
 
 
+@pytest.mark.parametrize("header", ["Content-Length: 30", "Transfer-Encoding: chunked"], ids=["declared", "chunked"])
+def test_client_that_leaves_in_its_body(service: Any, header: str) -> None:
+    """A client that goes away before its body is whole is counted as gone: no failure of the service, no traceback."""
+    before = _metric(service, "http_server_request_duration_seconds_count", '"499"')
+    with _connected(service) as connection:
+        connection.sendall(_request("POST /echo", header) + b"3\r\nabc\r\n")
+        time.sleep(0.1)
+    service.wait_until(lambda: _metric(service, "http_server_request_duration_seconds_count", '"499"') == before + 1)
+
+    assert "ClientDisconnect" not in service.said
+    assert service.answers("/ready")
+
+
 @pytest.mark.parametrize(
     "garbage",
     [

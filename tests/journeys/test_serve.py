@@ -90,6 +90,65 @@ def test_unsafe_settings_end_the_process(start: Start, listener: socket.socket, 
     assert "changeme-now" not in service.said
 
 
+GIVES_UP = """
+    import sys
+    from contextlib import asynccontextmanager
+    from mysingle.core import create_fastapi_app, create_service_config
+
+    @asynccontextmanager
+    async def lifespan(app):
+        sys.exit("no broker")
+        yield
+
+    app = create_fastapi_app(create_service_config("gives-up", lifespan=lifespan))
+"""
+
+
+@pytest.mark.parametrize("server", ["own-socket", "shared-socket", "uvicorn"])
+def test_lifespan_that_exits(start: Start, listener: socket.socket, server: str) -> None:
+    """A lifespan that calls `sys.exit` ends the process with a failure, and its words are in the log."""
+    uvicorn = (sys.executable, "-m", "uvicorn", "main:app", "--port", "{port}")
+    ways = {"own-socket": {}, "shared-socket": _sharing(listener), "uvicorn": {"command": uvicorn}}
+    service = start(GIVES_UP, **ways[server])
+
+    assert service.wait() not in (0, -signal.SIGTERM)
+    assert "SystemExit: no broker" in service.said
+
+
+PIPELINED = """
+    from fastapi import Request
+    from mysingle.core import create_fastapi_app, create_service_config, current_context
+
+    class Outer:
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            if scope["type"] == "http":
+                scope["state"]["outside"] = current_context().correlation_id
+            await self.app(scope, receive, send)
+
+    app = create_fastapi_app(create_service_config("pipelined", public_paths=["/outside"]))
+    app.add_middleware(Outer)
+
+    @app.get("/outside")
+    async def outside(request: Request):
+        return {"outside": request.state.outside}
+"""
+
+
+def test_pipelined_requests_start_afresh(start: Start) -> None:
+    """Requests that come at once on one connection share nothing, not even outside of the context layer."""
+    service = start(PIPELINED).wait_ready()
+    request = b"GET /outside HTTP/1.1\r\nHost: localhost\r\nCorrelation-Id: first\r\n%s\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(request % b"" + request % b"Connection: close\r\n")
+        with connection.makefile("rb") as answers:
+            received = answers.read()
+
+    assert received.count(b'{"outside":null}') == 2
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_drain(start: Start, number: int) -> None:
     """A signal turns `/ready` to 503 while work goes on for the drain delay; work in flight ends; the code is 0."""

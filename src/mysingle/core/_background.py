@@ -62,7 +62,7 @@ class BackgroundLifespan:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
             await self._app(scope, self._receive, self._send)
-        except Exception as error:  # the failure itself came as a message, unless there was none
+        except (Exception, SystemExit) as error:  # the failure itself came as a message, unless there was none
             if not self.should_exit and not self._stopping.is_set():
                 self._fail(repr(error))
         finally:

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from mysingle._kernel.asgi import Receive, Scope
@@ -20,10 +20,11 @@ from mysingle._kernel.problems import MEDIA_TYPE, Problem
 __all__ = ["answer_of_handler", "install_error_handlers"]
 
 _MAX_VIOLATIONS = 50
+_CLIENT_CLOSED_REQUEST = 499
 
 
 def install_error_handlers(app: FastAPI, service_name: str) -> None:
-    """Answer `HTTPException` and validation errors with problem documents."""
+    """Answer `HTTPException` and validation errors with problem documents; who went away is no failure of ours."""
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -33,8 +34,12 @@ def install_error_handlers(app: FastAPI, service_name: str) -> None:
         assert isinstance(error, RequestValidationError)
         return _respond(request, _from_validation(error), service_name)
 
+    async def on_gone(request: Request, error: Exception) -> Response:
+        return Response(status_code=_CLIENT_CLOSED_REQUEST)  # for the access line; nobody takes it
+
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(ClientDisconnect, on_gone)
 
 
 async def answer_of_handler(
@@ -72,6 +77,8 @@ def _respond(request: Request, problem: Problem, service_name: str) -> Response:
 
 
 def _from_http_exception(error: HTTPException) -> Problem:
+    if not 200 <= error.status_code <= 599:
+        raise ValueError(f"an HTTPException with the status {error.status_code}") from error
     detail, code = error.detail, _code(error.status_code)
     if isinstance(detail, Mapping):
         code = str(detail.get("code", code))

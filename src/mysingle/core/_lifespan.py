@@ -1,9 +1,10 @@
 """The life of a service: guard, open, ready, drain, close."""
 
 import asyncio
+import inspect
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from mysingle import database
@@ -114,13 +115,21 @@ class ServiceLifespan:
                 async with self._own_lifespan(app) as state:
                     await self._become_ready()
                     with settled_heap():
-                        yield state or {}
+                        yield state
                     self._health.enter(ServiceState.DRAINING)
             finally:
                 await self._end(stack)
 
-    def _own_lifespan(self, app: Any) -> AbstractAsyncContextManager[Mapping[str, Any] | None]:
-        return self._config.lifespan(app) if self._config.lifespan else nullcontext()
+    @asynccontextmanager
+    async def _own_lifespan(self, app: Any) -> AsyncIterator[Mapping[str, Any]]:
+        """Live as the service says: its lifespan, and inside of it what its routers and event handlers do."""
+        async with AsyncExitStack() as stack:
+            own = self._config.lifespan
+            if inspect.isasyncgenfunction(own):
+                own = asynccontextmanager(own)
+            state = await stack.enter_async_context(own(app)) if own else None
+            inner = await stack.enter_async_context(app.inner_lifespan(app))
+            yield {**(inner or {}), **(state or {})}
 
     def _guard(self) -> None:
         """Refuse what is unsafe under production rules; complain about it elsewhere."""

@@ -69,6 +69,7 @@ def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, fd: int | None =
         server_header=False,
         forwarded_allow_ips=settings.FORWARDED_ALLOW_IPS,  # also from .env, which uvicorn does not read
         h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+        reset_contextvars=True,  # a pipelined request would begin in the context of the one before
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.SHUTDOWN_GRACE_SECONDS),
     )

@@ -1,9 +1,10 @@
 """The FastAPI subclass behind every service: the same app, without layers that our stack replaces."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Route
@@ -28,6 +29,10 @@ class ServiceApp(FastAPI):
     openapi_components: Mapping[str, Mapping[str, Any]] = {}
     _observes_natively = False
 
+    def __init__(self, **options: Any) -> None:
+        self.inner_lifespan: Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]] = _handle_events
+        super().__init__(**options)
+
     @property
     def routes(self) -> list[BaseRoute]:
         """
@@ -37,6 +42,16 @@ class ServiceApp(FastAPI):
         every request of the service would compare ten more patterns.
         """
         return [*self.operations, *self.pages, *self.router.routes]
+
+    def include_router(self, router: APIRouter, *arguments: Any, **options: Any) -> None:
+        """Include a router. Its lifespan goes into `inner_lifespan`, and so begins before the service is READY."""
+        ours, handlers = self.router.lifespan_context, (self.router.on_startup, self.router.on_shutdown)
+        self.router.lifespan_context = self.inner_lifespan
+        self.router.on_startup, self.router.on_shutdown = [], []  # the router's own, which its lifespan calls too
+        super().include_router(router, *arguments, **options)
+        self.inner_lifespan = self.router.lifespan_context
+        self.router.lifespan_context = ours
+        self.router.on_startup, self.router.on_shutdown = handlers
 
     def setup(self) -> None:
         """Make the documentation, and keep it apart from the router's routes."""
@@ -93,6 +108,21 @@ class ServiceApp(FastAPI):
         if self.middleware_stack is None:
             self.middleware_stack = self.build_middleware_stack()
         await self.middleware_stack(scope, receive, send)
+
+
+@asynccontextmanager
+async def _handle_events(app: FastAPI) -> AsyncIterator[None]:
+    """Call the handlers of `on_event`, which FastAPI passes over in an app that has a lifespan."""
+    await _call_all(app.router.on_startup)
+    yield
+    await _call_all(app.router.on_shutdown)
+
+
+async def _call_all(handlers: Iterable[Callable[[], Any]]) -> None:
+    for handler in handlers:
+        result = handler()
+        if isinstance(result, Awaitable):
+            await result
 
 
 def _show(page: Route, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

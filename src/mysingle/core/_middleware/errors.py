@@ -48,11 +48,13 @@ class ErrorsMiddleware:
                 await self.app(scope, receive, send)
             except Exception as error:
                 await self._answer(error, scope, receive, send)
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
                 overdue = claim_cancellation(exchange_of(scope))
-                if overdue is None:
+                if overdue is None and _is_being_cancelled():
                     raise
-                await self._answer(overdue, scope, receive, send)
+                await self._answer(overdue or _escaped(error), scope, receive, send)
+            except SystemExit as error:
+                await self._answer(_escaped(error), scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._start(scope, receive, send)
         else:
@@ -80,18 +82,18 @@ class ErrorsMiddleware:
 
         try:
             await self.app(scope, receive, hold)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if failure is not None:
                 await send({**failure, "message": _in_one_line(error)})
             raise
 
     async def _answer(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = exchange_of(scope)
-        if not exchange.has_started:
-            answer = await self._ask_handler(scope, receive, error, as_last_resort=False)
-            if answer is not None:
-                await answer(scope, receive, send)
+        try:
+            if not exchange.has_started and await self._let_handler_answer(error, scope, receive, send):
                 return
+        except Exception as failure:  # of the handler itself
+            error = failure
         known = translate(error)
         problem = to_problem(known or MySingleError())
         exchange.error_type = known.reason if known else type(error).__qualname__
@@ -100,16 +102,44 @@ class ErrorsMiddleware:
             return
         if exchange.has_started:
             raise error
-        answer = None if known else await self._ask_handler(scope, receive, error, as_last_resort=True)
-        if answer is not None:
-            await answer(scope, receive, send)
-            return
-        correlation_id = current_context().correlation_id
-        for message in problem_messages(problem, scope["path"], correlation_id, self._service_name):
-            await send(message)
+        if known or not await self._let_last_handler_answer(error, scope, receive, send):
+            correlation_id = current_context().correlation_id
+            for message in problem_messages(problem, scope["path"], correlation_id, self._service_name):
+                await send(message)
+
+    async def _let_handler_answer(
+        self, error: Exception, scope: Scope, receive: Receive, send: Send, *, as_last_resort: bool = False
+    ) -> bool:
+        answer = await self._ask_handler(scope, receive, error, as_last_resort=as_last_resort)
+        if answer is None:
+            return False
+        await answer(scope, receive, send)
+        return True
+
+    async def _let_last_handler_answer(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> bool:
+        try:
+            return await self._let_handler_answer(error, scope, receive, send, as_last_resort=True)
+        except Exception as failure:
+            if exchange_of(scope).has_started:
+                raise
+            log.error("request.failed", exc_info=failure)
+            return False
 
 
-def _in_one_line(error: Exception) -> str:
+def _is_being_cancelled() -> bool:
+    """Tell a request that somebody cancels from one that awaited something cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _escaped(error: BaseException) -> Exception:
+    """Return the failure that stands for what would leave the event loop, or look like the end of the request."""
+    failure = RuntimeError(f"the route ended with {type(error).__name__}")
+    failure.__cause__ = error
+    return failure
+
+
+def _in_one_line(error: BaseException) -> str:
     """Return what a person needs to read of a failed start or end; the trace of an unknown error goes to the log."""
     known = translate(error)
     if known is None:
