@@ -30,7 +30,7 @@ class ServiceApp(FastAPI):
     _observes_natively = False
 
     def __init__(self, **options: Any) -> None:
-        self.inner_lifespan: Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]] = _handle_events
+        self.inner_lifespan: Callable[[Any], AbstractAsyncContextManager[Any]] = _handle_events
         super().__init__(**options)
 
     @property
