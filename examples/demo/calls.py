@@ -38,14 +38,14 @@ def _trace(tour: Tour, world: World, alice: Person, path: str) -> None:
 
 
 def _places(world: World, correlation_id: str, trace_id: str) -> list[str]:
-    """Return the services whose logs have both ids; the logs are written a moment later."""
-    deadline, found = time.monotonic() + LOG_SECONDS, dict[str, None]()
+    """Return the services whose logs have both ids, caller first; the logs are written a moment later."""
+    deadline, found = time.monotonic() + LOG_SECONDS, set[str]()
     while len(found) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
         for service in (world.strategies, *world.market_data):
             if any(record.get("trace_id") == trace_id for record in service.logged("correlation_id", correlation_id)):
-                found[service.name] = None
-    return list(found)
+                found.add(service.name)
+    return sorted(found, key=lambda name: name != world.strategies.name)
 
 
 def _kill_one(tour: Tour, world: World, alice: Person, path: str) -> None:

@@ -119,6 +119,12 @@ async def test_wrong_url(configure: Any, url: str) -> None:
     assert caught.value.__suppress_context__
 
 
+async def test_wrong_server(configure: Any) -> None:
+    """A connection string where an address belongs is refused under the name of its own variable."""
+    with pytest.raises(SettingsError, match="MONGODB_SERVER is no address: host:port"):
+        await init_mongo([], database_name="x", settings=configure(MONGODB_URL=None, MONGODB_SERVER="mongodb://h"))
+
+
 @pytest.mark.parametrize(
     ("url", "address"),
     [

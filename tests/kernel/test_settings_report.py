@@ -119,6 +119,22 @@ def test_origin_dotenv(directory: Path) -> None:
     assert "(from .env)" in problems()[0]
 
 
+def test_unreadable_dotenv(directory: Path) -> None:
+    """A `.env` that is not UTF-8 is a problem of the one report, and nothing of it is shown."""
+    (directory / ".env").write_bytes(b"REDIS_PASSWORD=hunter2\nREDIS_HOST=\xe4\n")
+
+    assert problems() == (".env cannot be read: it is not UTF-8",)
+
+
+def test_message_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a check of ours says stands there as it is."""
+    monkeypatch.setenv("GATEWAY_TRUST", "everyone")
+
+    assert problems()[0].endswith(
+        "(from the environment): Input should be auto, network, none, or a list of jwt, hmac, secret, mtls, cidr"
+    )
+
+
 def test_origin_other_dotenv(directory: Path) -> None:
     """A value of another file that the caller chose names that file."""
     (directory / "other.env").write_text("REDIS_PORT=0\n")

@@ -74,11 +74,15 @@ def connect(
         limit_ms = int(timeout_ms) if timeout_ms else settings.MONGODB_TIMEOUT_MS
     except (ConfigurationError, ValueError):
         # The driver's message may quote a part of the string, and that part may be the password.
-        raise SettingsError(
-            ["MONGODB_URL is no connection string: mongodb://user:password@host:port/, escaped as in RFC 3986"]
-        ) from None
+        raise SettingsError([_refusal(url, settings)]) from None
     client.limit_seconds = limit_ms / 1000 or None
     return client
+
+
+def _refusal(url: str, settings: CommonSettings) -> str:
+    if settings.MONGODB_URL is None and url == settings.mongodb_url:
+        return "MONGODB_SERVER is no address: host:port, or several with commas; a connection string is MONGODB_URL"
+    return "MONGODB_URL is no connection string: mongodb://user:password@host:port/, escaped as in RFC 3986"
 
 
 def has_transactions(client: AsyncMongoClient[Any]) -> bool:

@@ -21,7 +21,7 @@ from mysingle._kernel.settings.groups import (
     allocation_problems,
 )
 from mysingle._kernel.settings.grpc import GrpcSettings
-from mysingle._kernel.settings.report import report
+from mysingle._kernel.settings.report import report, unreadable_env_file
 from mysingle._kernel.settings.sources import FileSource, files_from_environment, files_in
 from mysingle._kernel.shutdown import CLUSTER_DRAIN_SECONDS
 
@@ -70,6 +70,8 @@ class CommonSettings(
         except ValidationError as error:
             problems = report(type(self), error, values)
             raise SettingsError([*problems, *_allocation_alone(values)]) from None
+        except (OSError, UnicodeError) as error:  # our own sources report theirs; only the `.env` file is left
+            raise SettingsError([unreadable_env_file(type(self), error, values)]) from None
         problems = allocation_problems(self)
         if problems:
             raise SettingsError(problems)

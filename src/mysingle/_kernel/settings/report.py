@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 
 from mysingle._kernel.settings.sources import Unreadable, files_from_environment, files_in, is_secret
 
-__all__ = ["Origins", "report"]
+__all__ = ["Origins", "report", "unreadable_env_file"]
 
 
 def report(settings_cls: type[BaseSettings], error: ValidationError, values: Mapping[str, Any]) -> list[str]:
@@ -21,18 +21,31 @@ def report(settings_cls: type[BaseSettings], error: ValidationError, values: Map
     ]
 
 
+def unreadable_env_file(
+    settings_cls: type[BaseSettings], error: OSError | UnicodeError, values: Mapping[str, Any]
+) -> str:
+    """Return one sentence about a `.env` file that cannot be read."""
+    reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    return f"{_env_file(settings_cls, values)} cannot be read: {reason}"
+
+
+def _env_file(settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> Any:
+    return values.get("_env_file", settings_cls.model_config.get("env_file"))
+
+
 def _problem(settings_cls: type[BaseSettings], item: dict[str, Any], values: Mapping[str, Any]) -> str:
     variable = str(item["loc"][0]) if item["loc"] else ""
     name = _field_name(settings_cls, variable)
     if isinstance(item["input"], Unreadable):
         return f"{name} (from {name}_FILE): {item['input'].message}"
+    message = str(item["msg"]).removeprefix("Value error, ")
     if not item["loc"]:
-        return str(item["msg"]).removeprefix("Value error, ")
+        return message
     field = settings_cls.model_fields.get(name)
     is_plain = len(item["loc"]) == 1 and isinstance(item["input"], str | int | float)
     shown = repr(item["input"])[:80] if is_plain and field is not None and not is_secret(field) else "***"
     accepted = f" ({field.description})" if field is not None and field.description else ""
-    return f"{name} = {shown} (from {_origin(settings_cls, name, values)}): {item['msg']}{accepted}"
+    return f"{name} = {shown} (from {_origin(settings_cls, name, values)}): {message}{accepted}"
 
 
 def _field_name(settings_cls: type[BaseSettings], variable: str) -> str:
@@ -58,7 +71,7 @@ class Origins:
 
     def __init__(self, settings_cls: type[BaseSettings], values: Mapping[str, Any]) -> None:
         self._settings_cls = settings_cls
-        env_file = values.get("_env_file", settings_cls.model_config.get("env_file"))
+        env_file = _env_file(settings_cls, values)
         dotenv = pydantic_settings.DotEnvSettingsSource(settings_cls, env_file=env_file).env_vars
         directory = getattr(settings_cls, "secrets_directory", None)
         self._places = tuple(
