@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 import grpc
 from mysingle.protos.market_data.v1 import market_data_pb2
@@ -119,6 +120,24 @@ async def test_http_to_rpc(service: Service, rpc: Any) -> None:
     assert {line["correlation_id"] for line in calls} == {"one-id"}
     assert {line["user_id"] for line in calls} == {rpc.USER}
     assert [line["rpc.status_code"] for line in calls] == ["OK", "NOT_FOUND"]
+
+
+@pytest.mark.parametrize(("flags", "is_sampled"), [("01", True), ("03", True), ("00", False), ("02", False)])
+async def test_exemplars(flags: str, is_sampled: bool, service: Service, rpc: Any) -> None:
+    """A scrape in OpenMetrics links the durations of HTTP and both sides of gRPC to the trace, when it is sampled."""
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"X-User-Id": rpc.USER, "traceparent": f"00-{trace}-00f067aa0ba902b7-{flags}"}
+    async with httpx.AsyncClient(base_url=service.url) as http:
+        assert (await http.get("/bars/x", headers=headers)).status_code == 200
+        accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+        families = list(parse_openmetrics((await http.get("/metrics", headers=accept)).text))  # type: ignore[no-untyped-call]  # untyped upstream
+    found = {
+        family.name: [sample.exemplar.labels for sample in family.samples if sample.exemplar] for family in families
+    }
+    durations = ("http_server_request", "rpc_server_call", "rpc_client_call")
+
+    for name in durations:
+        assert found[f"{name}_duration_seconds"] == ([{"trace_id": trace}] if is_sampled else []), name
 
 
 async def test_drain(service: Service, rpc: Any) -> None:

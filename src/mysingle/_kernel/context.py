@@ -15,6 +15,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+_ODD = frozenset("13579bdf")  # the last hex digit of the flags, when their lowest bit is set
+
+
 class RequestContext(NamedTuple):
     """
     What travels with a request. Outside of a request every field is None.
@@ -49,7 +52,7 @@ class RequestContext(NamedTuple):
     @property
     def is_sampled(self) -> bool:
         """Whether the caller records this trace."""
-        return self.traceparent is not None and int(self.traceparent[53:55], 16) & 1 == 1
+        return self.traceparent is not None and self.traceparent[54] in _ODD
 
     def seconds_left(self) -> float | None:
         """Return the time until the deadline, at least 0.0; None when there is no deadline."""
@@ -64,6 +67,11 @@ def with_user(context: RequestContext, user: AuthenticatedUser | None) -> Reques
 def without_deadline(context: RequestContext) -> RequestContext:
     """Return the context of what may go on: a stream, or a background task."""
     return RequestContext(*context[:5])
+
+
+def sampled_trace(traceparent: str | None) -> str | None:
+    """Return the trace id of a valid `traceparent`, when its trace is recorded."""
+    return traceparent[3:35] if traceparent is not None and traceparent[54] in _ODD else None
 
 
 _EMPTY = RequestContext()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from mysingle._kernel.call_identity import CallSigner, audience
-from mysingle._kernel.context import RequestContext, current_context
+from mysingle._kernel.context import RequestContext, current_context, sampled_trace
 from mysingle._kernel.errors import ErrorCode, InvalidArgumentError, MySingleError, UnavailableError
 from mysingle._kernel.identity import AuthenticatedUser
 from mysingle._kernel.propagation import (
@@ -243,11 +243,10 @@ class _Observation:
 
     def _end(self, code: str, reason: str) -> None:
         self._state.active.value -= 1
-        span, context = self._span, self._context
-        traceparent = context.traceparent if span is None else span.traceparent
-        is_sampled = traceparent is not None and traceparent.endswith("1")
+        span = self._span
+        traceparent = self._context.traceparent if span is None else span.traceparent
         seconds = time.perf_counter() - self._started
-        self._state.duration(code, reason).observe(seconds, traceparent[3:35] if traceparent and is_sampled else None)
+        self._state.duration(code, reason).observe(seconds, sampled_trace(traceparent))
         if span is not None:
             span.end(code, reason)
 

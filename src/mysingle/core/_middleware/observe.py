@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from mysingle._kernel import logging
 from mysingle._kernel.asgi import App, Receive, Scope, Send
-from mysingle._kernel.context import current_context
+from mysingle._kernel.context import current_context, sampled_trace
 from mysingle._kernel.log_record import AccessTemplate
 from mysingle._kernel.metrics import OTHER, Durations, ServiceMetrics, bounded_method, bounded_scheme
 from mysingle._kernel.redaction import redact_text
@@ -61,8 +61,7 @@ class ObserveMiddleware:
         error_type = exchange.error_type or (str(status) if status >= 500 else "")
         outcome = self._outcome(scope, status, error_type)
         if is_http:
-            context = current_context()
-            outcome.duration.observe(seconds, context.trace_id if context.traceparent and context.is_sampled else None)
+            outcome.duration.observe(seconds, sampled_trace(current_context().traceparent))
         if self._access_log:
             _log_request(outcome.access, scope, seconds)
 

@@ -51,7 +51,7 @@ class ObserveLayer:
         outcome = self._outcome(call.method.name, call.code, call.reason, call.previous_attempts)
         request = call.context
         if self._measures:
-            outcome.duration.observe(seconds, request.trace_id if request.traceparent and request.is_sampled else None)
+            outcome.duration.observe(seconds, context.sampled_trace(request.traceparent))
         if self._logs:
             logging.log_access(outcome.access, None, seconds, call.native.peer())
         if call.span is not None:
