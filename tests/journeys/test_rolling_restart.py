@@ -132,7 +132,7 @@ class Calls:
     async def reach(self, process: int) -> None:
         """Wait until a process has answered."""
         async with asyncio.timeout(20):
-            while process not in self.answered:  # noqa: ASYNC110  # what is waited for is another process
+            while process not in self.answered:  # what is waited for is another process
                 await asyncio.sleep(0.02)
 
 
