@@ -52,6 +52,7 @@ server = Server(GrpcServerConfig.from_settings(get_settings(), "market-data-serv
 app = create_fastapi_app(create_service_config("market-data-service", enable_database=False, grpc_server=server))
 
 @app.get("/bars/{symbol}")
+@app.post("/bars/{symbol}")
 async def bars(symbol: str):
     async with Client() as client:
         return (await client.stub.GetBars(market_data_pb2.GetBarsRequest(symbol=symbol))).symbol
@@ -86,6 +87,11 @@ class Service:
             assert self.process.poll() is None, self.log.read_text() if self.log.exists() else "no log"
             time.sleep(0.05)
         raise AssertionError("the service did not become ready")
+
+    def told(self, *bodies: str) -> list[dict[str, Any]]:
+        """Return the records of some events."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [record for record in map(json.loads, lines) if record["body"] in bodies]
 
 
 @pytest.fixture
@@ -138,6 +144,24 @@ async def test_exemplars(flags: str, is_sampled: bool, service: Service, rpc: An
 
     for name in durations:
         assert found[f"{name}_duration_seconds"] == ([{"trace_id": trace}] if is_sampled else []), name
+
+
+@pytest.mark.parametrize(
+    ("method", "ends"), [("GET", (499, "CANCELLED")), ("POST", (200, "OK"))], ids=["reads", "changes something"]
+)
+async def test_client_leaves(method: str, ends: tuple[int, str], service: Service, rpc: Any) -> None:
+    """A client of HTTP that leaves stops the calls made for it, when it only reads; what it changes is finished."""
+    async with httpx.AsyncClient(base_url=service.url, headers={"X-User-Id": rpc.USER}, timeout=0.5) as http:
+        with pytest.raises(httpx.ReadTimeout):
+            await http.request(method, "/bars/sleep2")
+    async with asyncio.timeout(20):
+        while len(told := service.told("http.request", "rpc.call")) < 2:
+            await asyncio.sleep(0.05)
+    by_body = {line["body"]: line for line in told}
+    call = by_body["rpc.call"]
+
+    assert (by_body["http.request"]["http.response.status_code"], call["rpc.status_code"]) == ends
+    assert (call["duration_s"] < 2) == (method == "GET")
 
 
 async def test_drain(service: Service, rpc: Any) -> None:

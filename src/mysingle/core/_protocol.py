@@ -1,7 +1,9 @@
-"""Uvicorn's HTTP protocol, except that a client that falls silent does not keep its connection for ever."""
+"""Uvicorn's HTTP protocol, except that it notices clients that fall silent, and clients that leave."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+
+from mysingle.core._middleware.deadlines import client_left
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.h11_impl import H11Protocol as _Protocol
@@ -17,7 +19,7 @@ class _BoundedSilence(_Protocol):
 
     Uvicorn has a timer between requests only, so a client that sends half a head, or that never reads, would hold
     its connection and the bytes meant for it for ever. A request that comes whole and whose answer fits into the
-    socket costs one comparison.
+    socket costs one comparison. When a client leaves before its answer has begun, what runs for it is told.
     """
 
     silence_seconds = 20.0
@@ -33,6 +35,9 @@ class _BoundedSilence(_Protocol):
         self._end_watch()
         self._end_reading_watch()
         super().connection_lost(exc)
+        cycle: Any = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            client_left(cycle.scope)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -10,14 +10,15 @@ from mysingle._kernel.context import RequestContext, current_context, use_contex
 from mysingle._kernel.errors import ErrorCode, InvalidArgumentError, MySingleError
 from mysingle._kernel.logging import get_logger
 from mysingle._kernel.problems import problem_messages, to_problem
-from mysingle.core._middleware.exchange import Exchange
+from mysingle.core._middleware.exchange import Exchange, exchange_of
 from mysingle.core._middleware.worker_threads import waits_for_thread
 
-__all__ = ["Deadlines", "body_too_slow", "claim_cancellation"]
+__all__ = ["Deadlines", "body_too_slow", "claim_cancellation", "client_left"]
 
 SWEEP_SECONDS = 0.25
 PATIENCE_SECONDS = 1.0
 _MAX_LOGGED_PATH = 256
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 log = get_logger("mysingle.core")
 
@@ -111,11 +112,27 @@ class Deadlines:
         exchange.is_abandoned = True
 
 
+def client_left(scope: Scope) -> None:
+    """
+    Cancel a request that only reads, and whose client has left before the answer began, with all that it waits for.
+
+    A request that changes something goes on to its end: half of its work might be done. So does a sync function.
+    """
+    exchange = exchange_of(scope)
+    watched: _Watched | None = (exchange.watched_in or {}).get(exchange)
+    is_pointless = scope.get("method") in _READING and not exchange.has_started and not exchange.is_overdue
+    if watched is not None and is_pointless and not waits_for_thread(watched.task):
+        exchange.is_deserted = True
+        watched.task.cancel()
+
+
 def claim_cancellation(exchange: Exchange) -> MySingleError | None:
-    """Return what to answer when it was the time limit that cancelled the current task; None for any other reason."""
+    """Return what to answer when time limit or client has cancelled the current task; None for any other reason."""
     task = asyncio.current_task()
-    if not exchange.is_overdue or task is None or task.uncancel() > 0:
+    if not (exchange.is_overdue or exchange.is_deserted) or task is None or task.uncancel() > 0:
         return None
+    if exchange.is_deserted:
+        return MySingleError("The client has left.", code=ErrorCode.CANCELLED)
     if exchange.awaits_body:
         return body_too_slow()
     return _too_late()

@@ -15,6 +15,7 @@ class Exchange:
     The answer to one request, as far as it has come; one `send` wrapper keeps it, all layers read it.
 
     `awaits_body`: a piece of the body is being waited for. `is_overdue`: the time limit has cancelled the request.
+    `is_deserted`: the client has left, and that has cancelled the request.
     `is_over`: nothing runs for it any more. `is_abandoned`: the client has been answered although something still runs.
     """
 
@@ -23,6 +24,7 @@ class Exchange:
         "closes_connection",
         "error_type",
         "is_abandoned",
+        "is_deserted",
         "is_over",
         "is_overdue",
         "status",
@@ -35,6 +37,7 @@ class Exchange:
         self.closes_connection = False
         self.awaits_body = False
         self.is_abandoned = False
+        self.is_deserted = False
         self.is_over = False
         self.is_overdue = False
         self.watched_in: MutableMapping[Exchange, Any] | None = None
