@@ -182,13 +182,23 @@ def test_next_is_newer(version: Version, bump: Bump, label: str | None) -> None:
     assert (found.label or None) == label
 
 
-@given(st.lists(VERSIONS, min_size=2, max_size=2))
-def test_order(pair: list[Version]) -> None:
+NEAR = st.tuples(VERSIONS, VERSIONS, st.booleans()).map(
+    lambda drawn: (drawn[0], drawn[1]._replace(major=drawn[0].major, minor=drawn[0].minor, patch=drawn[0].patch))
+    if drawn[2]
+    else drawn[:2]
+)
+"""Two versions that often belong to one release, where a label decides."""
+
+
+@given(NEAR)
+def test_order(pair: tuple[Version, Version]) -> None:
     """Versions are ordered as Semantic Versioning says: numbers first, and a pre-release before its release."""
     one, other = pair
+    expected = [PackagingVersion(str(version)) for version in pair]
 
-    assert (one < other) == (PackagingVersion(str(one)) < PackagingVersion(str(other)))
-    assert (one >= other) == (PackagingVersion(str(one)) >= PackagingVersion(str(other)))
+    assert (one < other, one <= other) == (expected[0] < expected[1], expected[0] <= expected[1])
+    assert (one > other, one >= other) == (expected[0] > expected[1], expected[0] >= expected[1])
+    assert PackagingVersion(str(max(pair))) == max(expected)
 
 
 @pytest.mark.parametrize(

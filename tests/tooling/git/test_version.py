@@ -94,6 +94,18 @@ def test_candidates_lead_to_a_release(repo: Repo, mysingle: Command) -> None:
     assert all(word in repo.read("CHANGELOG.md") for word in ("- more quotes (", "- late (", "- later ("))
 
 
+def test_life_goes_on_after_candidates(repo: Repo, mysingle: Command) -> None:
+    """A release that had candidates is newer than they are, so the next one follows it."""
+    mysingle(repo, "version", "auto", "--pre", "rc")
+    mysingle(repo, "version", "auto")
+    repo.commit("fix: after")
+
+    assert mysingle(repo, "version", "auto") == (0, "1.3.0 -> 1.3.1 (patch: 1 commit since v1.3.0)\ntagged v1.3.1\n", "")
+    repo.commit("feat: next")
+    assert mysingle(repo, "version", "auto", "--pre", "rc")[1].endswith("tagged v1.4.0-rc.1\n")
+    assert mysingle(repo, "version", "set", "1.3.9")[0] == 2
+
+
 def test_changelog_from_commits(repo: Repo, mysingle: Command) -> None:
     """Without fragments the changelog holds what users notice, above the older versions."""
     repo.commit("feat(api)!: drop\n\nBREAKING CHANGE: v1 is gone", **{"CHANGELOG.md": CHANGELOG})

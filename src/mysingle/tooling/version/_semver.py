@@ -2,7 +2,6 @@
 
 import re
 from enum import IntEnum
-from functools import total_ordering
 from typing import NamedTuple
 
 __all__ = ["PRE_LABELS", "Bump", "Version", "parse_version"]
@@ -21,12 +20,12 @@ class Bump(IntEnum):
     MAJOR = 3
 
 
-@total_ordering
 class Version(NamedTuple):
     """
     A version that is right by Semantic Versioning and for Python packages alike: `1.2.3`, `1.3.0-rc.1`.
 
-    `label` is empty for a release. A pre-release comes before its release.
+    `label` is empty for a release. A pre-release comes before its release; all four comparisons are written here,
+    because a tuple brings its own, in which the empty label comes first.
     """
 
     major: int
@@ -43,6 +42,21 @@ class Version(NamedTuple):
         if not isinstance(other, Version):
             return NotImplemented
         return self._rank() < other._rank()
+
+    def __gt__(self, other: tuple[object, ...]) -> bool:
+        if not isinstance(other, Version):
+            return NotImplemented
+        return self._rank() > other._rank()
+
+    def __le__(self, other: tuple[object, ...]) -> bool:
+        if not isinstance(other, Version):
+            return NotImplemented
+        return self._rank() <= other._rank()
+
+    def __ge__(self, other: tuple[object, ...]) -> bool:
+        if not isinstance(other, Version):
+            return NotImplemented
+        return self._rank() >= other._rank()
 
     @property
     def release(self) -> "Version":
