@@ -375,3 +375,27 @@ async def test_caller(new_user: Any) -> None:
         caller.session_id,
         caller.auth_method,
     )
+
+
+async def test_logins_that_are_counted_together(users: UserRepository, new_user: Any) -> None:
+    """Of several at once each user counts once, and of one who was changed meanwhile the newest is told."""
+    views = [await new_user(f"person{number}@example.com") for number in range(4)]
+    read = [await read_user(users, view) for view in views]
+    await users.update(views[2].id, {"is_active": False})
+
+    told = await asyncio.gather(*(users.record_login(user, at=instant()) for user in read))
+
+    assert [view is not None and (view.id, view.login_count, view.is_active) for view in told] == [
+        (view.id, 1, number != 2) for number, view in enumerate(views)
+    ]
+    assert [(await read_user(users, view)).login_count for view in views] == [1] * 4
+
+
+async def test_users_that_are_looked_for_together(users: UserRepository, new_user: Any) -> None:
+    """Each of several at once gets its own user, twice the same one, and nobody for nobody."""
+    views = [await new_user(f"person{number}@example.com") for number in range(3)]
+    keys = ["person2@example.com", "nobody@example.com", "person0@example.com", "person2@example.com"]
+
+    found = await asyncio.gather(*map(users.by_email_key, keys))
+
+    assert [user and str(user.id) for user in found] == [views[2].id, None, views[0].id, views[2].id]

@@ -50,6 +50,7 @@ class PasswordHasher:
         self._workers = workers or min(os.cpu_count() or 1, _MAX_WORKERS)
         self._places = threading.BoundedSemaphore(self._workers + max_waiting)
         self._executor: ThreadPoolExecutor | None = None
+        self._jobs = 0
 
     async def hash(self, password: str) -> str:
         """
@@ -73,6 +74,11 @@ class PasswordHasher:
             UnavailableError: AUTH_TEMPORARILY_UNAVAILABLE, too many callers wait.
         """
         return await self._run(lambda: self._check(password, hashed))
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many callers wait that some milliseconds more are nothing to them."""
+        return self._jobs > 2 * self._workers
 
     async def open(self) -> None:
         """Do nothing: threads start at the first use."""
@@ -117,7 +123,11 @@ class PasswordHasher:
 
         future = self._pool().submit(work)
         future.add_done_callback(leave)
-        return await asyncio.wrap_future(future)
+        self._jobs += 1
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            self._jobs -= 1
 
     def _pool(self) -> ThreadPoolExecutor:
         if self._executor is None:

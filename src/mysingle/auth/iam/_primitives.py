@@ -37,6 +37,7 @@ class Purpose(StrEnum):
 
 
 _HOUR = 3600.0
+_COMPANY_SECONDS = 0.04  # while many sign in, those who are let in are written down together
 _LIFE_SECONDS: Mapping[Purpose, float] = {
     Purpose.VERIFY: 24 * _HOUR,
     Purpose.CHANGE_EMAIL: 24 * _HOUR,
@@ -157,17 +158,18 @@ def make_primitives(settings: CommonSettings, mailer: Mailer) -> Primitives:
     """Make the parts; nothing is connected."""
     secret = MasterSecret.from_settings(settings)
     keys = SigningKeys(settings, secret)
+    passwords = PasswordHasher()
     return Primitives(
         settings=settings,
         secret=secret,
         users=UserRepository(),
         linked=OAuthAccountRepository(),
-        passwords=PasswordHasher(),
+        passwords=passwords,
         sessions=Sessions(settings, secret),
         tokens=OneTimeTokens(),
         keys=keys,
         issuer=TokenIssuer(settings, keys),
-        throttle=Throttle(settings, secret),
+        throttle=Throttle(settings, secret, pause=lambda: _COMPANY_SECONDS if passwords.is_crowded else 0.0),
         events=Events(),
         cache=UserCache(settings, secret),
         mailer=mailer,

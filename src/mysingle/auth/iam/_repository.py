@@ -4,15 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 
 from mysingle._kernel.errors import AlreadyExistsError, MySingleError
 from mysingle.auth.iam._documents import OAuthAccount, User, insert_new, stored
 from mysingle.auth.iam._errors import IamReason, bad_request, conflict
 from mysingle.auth.iam._last_one import LEAVING, LastOneError, release, reserve
+from mysingle.auth.iam._together import Together
 from mysingle.auth.iam._values import UserView, instant
 
 __all__ = ["OAuthAccountRepository", "UserPage", "UserRepository"]
@@ -52,6 +53,10 @@ class UserRepository:
     raise `MySingleError` with 503 while the database is away.
     """
 
+    def __init__(self) -> None:
+        self._finding: Together[str, User | None] = Together(_by_email_keys)
+        self._counting: Together[_Login, bool] = Together(_count_logins)
+
     async def by_id(self, user_id: str) -> User | None:
         """Return a user; None for an id that nobody has, or that cannot be one."""
         found = _object_id(user_id)
@@ -59,7 +64,7 @@ class UserRepository:
 
     async def by_email_key(self, email_key: str) -> User | None:
         """Return the user of a normalized address."""
-        return await self._one({"email_key": email_key})
+        return await self._finding.do(email_key)
 
     async def insert(self, user: User) -> User:
         """
@@ -105,17 +110,14 @@ class UserRepository:
         `new_hash` is another hash of the same password; one that was changed meanwhile is not overwritten. The
         version stays, because nothing changes that a cache must know.
         """
-        users, login = User.get_pymongo_collection(), {"last_login_at": at}
-        hashed = {} if new_hash is None else {"hashed_password": new_hash}
-        counted = {"$inc": {"login_count": 1}}
         # Every change raises the version, so the one that still has it is known in full: nothing comes back.
-        unchanged = {"_id": user.id, "version": user.version}
-        result = await stored(users.update_one(unchanged, {"$set": login | hashed, **counted}))
-        if result.matched_count:
+        if await self._counting.do(_Login(user.id, user.version, at, new_hash)):
             return replace(user.view(), last_login_at=at, login_count=user.login_count + 1)
         raw = await stored(
-            users.find_one_and_update(
-                {"_id": user.id}, {"$set": login, **counted}, return_document=ReturnDocument.AFTER
+            User.get_pymongo_collection().find_one_and_update(
+                {"_id": user.id},
+                {"$set": {"last_login_at": at}, "$inc": {"login_count": 1}},
+                return_document=ReturnDocument.AFTER,
             )
         )
         return None if raw is None else User.model_validate(raw).view()
@@ -211,6 +213,46 @@ class UserRepository:
                 return None
             await self._refuse_if_there(user_id, if_version)
         raise _changed_meanwhile()
+
+
+class _Login(NamedTuple):
+    """A login of a user who was read with this version."""
+
+    user_id: Any  # a Beanie document may lack its id, a stored one never does
+    version: int
+    at: datetime
+    new_hash: str | None
+
+    @property
+    def change(self) -> UpdateOne:
+        hashed = {} if self.new_hash is None else {"hashed_password": self.new_hash}
+        unchanged = {"_id": self.user_id, "version": self.version}
+        return UpdateOne(unchanged, {"$set": {"last_login_at": self.at, **hashed}, "$inc": {"login_count": 1}})
+
+
+async def _by_email_keys(keys: Sequence[str]) -> Sequence[User | None]:
+    """Return the user of each address."""
+    users = User.get_pymongo_collection()
+    if len(keys) == 1:
+        raw = await stored(users.find_one({"email_key": keys[0]}))
+        return [None if raw is None else User.model_validate(raw)]
+    rows = await stored(users.find({"email_key": {"$in": list(keys)}}).to_list())
+    found = {row["email_key"]: row for row in rows}
+    return [User.model_validate(found[key]) if key in found else None for key in keys]
+
+
+async def _count_logins(logins: Sequence[_Login]) -> Sequence[bool]:
+    """Count the logins of users who still are what they were; tell of each whether it was counted."""
+    users = User.get_pymongo_collection()
+    result = await stored(users.bulk_write([login.change for login in logins], ordered=False))
+    if result.matched_count == len(logins):
+        return [True] * len(logins)
+    if len(logins) == 1:
+        return [False]
+    # Which ones were not? A version only rises: who still has it had it when the logins were counted.
+    rows = await stored(users.find({"_id": {"$in": [login.user_id for login in logins]}}, {"version": 1}).to_list())
+    versions = {row["_id"]: row["version"] for row in rows}
+    return [versions.get(login.user_id) == login.version for login in logins]
 
 
 async def _let_stay(reserved: Mapping[str, object] | None) -> None:

@@ -1,6 +1,7 @@
 """Sessions: signed-in devices, each with a family of refresh tokens of which exactly one is good."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from mysingle.auth.iam._refresh_tokens import (
 )
 from mysingle.auth.iam._secrets import MasterSecret
 from mysingle.auth.iam._session_marks import SessionMarks
+from mysingle.auth.iam._together import Together
 from mysingle.auth.iam._values import Clock, Device, UserView, instant
 
 __all__ = ["OpenedSession", "RefreshReusedError", "RotatedSession", "SessionView", "Sessions"]
@@ -88,6 +90,7 @@ class Sessions:
         self._absolute = timedelta(seconds=settings.AUTH_REFRESH_ABSOLUTE_SECONDS)
         self._clock = clock
         self._marks = SessionMarks(secret.derive("session-mark"), settings, clock=clock)
+        self._opening: Together[AuthSession, None] = Together(_insert)
 
     async def open(
         self, user: UserView, device: Device, *, amr: tuple[str, ...], client_id: str = "mysingle"
@@ -118,7 +121,7 @@ class Sessions:
             ip=device.ip,
             user_agent=device.user_agent,
         )
-        await insert_rows(session)
+        await self._opening.do(session)
         return OpenedSession(**_opened(session, token))
 
     async def rotate(self, refresh_token: str, device: Device) -> RotatedSession:
@@ -246,6 +249,11 @@ class Sessions:
     def _require_secret(self) -> None:
         if not self._secret.is_usable:
             raise unavailable("Signing in is not possible at the moment")
+
+
+async def _insert(sessions: Sequence[AuthSession]) -> Sequence[None]:
+    await insert_rows(*sessions)
+    return [None] * len(sessions)
 
 
 def _is_in_grace(token: RefreshToken, session: AuthSession, now: datetime) -> bool:

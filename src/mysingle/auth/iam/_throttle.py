@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import time
+from collections.abc import Callable, Sequence
 from enum import Enum
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -11,6 +12,7 @@ from mysingle._kernel.settings import CommonSettings
 from mysingle.auth.iam._counters import Counter, Counters, MemoryCounters, RedisCounters, Rule, SafeCounters
 from mysingle.auth.iam._errors import too_many
 from mysingle.auth.iam._secrets import MasterSecret
+from mysingle.auth.iam._together import Together
 from mysingle.auth.iam._values import Clock
 
 __all__ = ["Limit", "Throttle"]
@@ -55,10 +57,12 @@ class Throttle:
         *,
         clock: Clock = time.time,
         counters: Counters | None = None,
+        pause: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._key = secret.derive("throttle")
         self._clock = clock
         self._counters = counters or SafeCounters(RedisCounters(settings.REDIS_DB_RATE_LIMIT), MemoryCounters())
+        self._succeeding: Together[list[Counter], None] = Together(self._forgive_all, pause=pause)
 
     async def check_login(self, account_key: str, ip: str | None, *, password: str | None = None) -> None:
         """
@@ -84,7 +88,7 @@ class Throttle:
     async def succeeded(self, account_key: str, ip: str | None, *, password: str | None = None) -> None:
         """Report that the attempt succeeded: the account starts afresh, and the other counts are as before it."""
         process_metrics().logins.labels("succeeded").inc()
-        await self._counters.forgive(self._login(account_key, ip, password), self._clock())
+        await self._succeeding.do(self._login(account_key, ip, password))
 
     async def allow(self, limit: Limit, subject: str | None) -> bool:
         """Count one use and tell whether it is allowed; what has no subject is."""
@@ -105,6 +109,10 @@ class Throttle:
         """Take a use back that turned out well, such as the right password."""
         if subject:
             await self._counters.forgive([self._counter(limit, subject)], self._clock())
+
+    async def _forgive_all(self, logins: Sequence[list[Counter]]) -> Sequence[None]:
+        await self._counters.forgive([counter for login in logins for counter in login], self._clock())
+        return [None] * len(logins)
 
     async def _wait(self, limit: Limit, subject: str | None) -> float:
         return await self._counters.attempt([self._counter(limit, subject)], self._clock()) if subject else 0.0
