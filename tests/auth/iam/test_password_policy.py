@@ -34,6 +34,7 @@ def test_list_is_long_enough() -> None:
         "aaaaaaaa", "abababab", "abcabcabc", "1212121212", "abcdefgh", "hgfedcba", "19900101", "01-02-1990", "asdfasdf",
         "q1w2e3r4t5", "!@#$%^&*",
         "\uff50\uff41\uff53\uff53word", "pass word", "monkeydragon", "Summer2025!", "passwordpassword",
+        "        ", "\u3000" * 12, "\t \t \t \t ",
     ],
 )  # fmt: skip
 def test_common(password: str) -> None:

@@ -137,8 +137,7 @@ class Accounts:
         Raises:
             MySingleError: REAUTH_FAILED, UPDATE_USER_INVALID_PASSWORD, RATE_LIMITED.
         """
-        user = await self._account(caller)
-        await self._reauthenticate(user, current, device)
+        user = await self.reauthenticated(caller, current, device)
         await self._set_password(user, await self._hashed(user, new), caller, device)
 
     async def _hashed(self, user: User, new: str) -> str:
@@ -152,6 +151,17 @@ class Accounts:
         await self._end_access(str(user.id), keeps=caller.session_id)
         await tools.change(str(user.id), hashed_password=hashed)
         await self._after_new_password(user, device, EventKind.PASSWORD_CHANGED, keeps=caller.session_id)
+
+    async def reauthenticated(self, caller: AuthenticatedUser, password: str, device: Device) -> User:
+        """
+        Return the account of a caller who has the password.
+
+        Raises:
+            MySingleError: REAUTH_FAILED, RATE_LIMITED.
+        """
+        user = await self._account(caller)
+        await self._reauthenticate(user, password, device)
+        return user
 
     async def update_me(self, caller: AuthenticatedUser, body: UserUpdate, device: Device) -> UserView:
         """

@@ -54,7 +54,8 @@ def is_common(password: str) -> bool:
     """Tell whether a password is in the list, in any case and with digits for letters, or is made as mechanically."""
     text = folded(password)
     return (
-        any(map(_is_listed, _readings(text)))
+        not text  # blanks alone
+        or any(map(_is_listed, _readings(text)))
         or _is_repetition(text)
         or _is_made_of_runs(text)
         or _DATE.fullmatch(text) is not None

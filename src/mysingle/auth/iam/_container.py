@@ -9,6 +9,7 @@ from mysingle.auth.iam._backend import IamBackend
 from mysingle.auth.iam._cookies import Cookies
 from mysingle.auth.iam._csrf import CsrfCheck
 from mysingle.auth.iam._mail import Mailer
+from mysingle.auth.iam._mfa import Mfa
 from mysingle.auth.iam._oauth.flow import OAuth
 from mysingle.auth.iam._primitives import Primitives, make_primitives
 from mysingle.auth.iam._registration import Registration
@@ -23,7 +24,8 @@ class Iam:
     Everything that the routes use.
 
     `users` signs people in and out, `registration` opens accounts, `accounts` is for people and their own account,
-    `administration` for the accounts of others, `oauth` for sign-in with other providers. `tools` are the parts below.
+    `administration` for the accounts of others, `mfa` for the second step of signing in, `oauth` for sign-in with
+    other providers. `tools` are the parts below.
     """
 
     settings: CommonSettings
@@ -32,6 +34,7 @@ class Iam:
     registration: Registration
     accounts: Accounts
     administration: Administration
+    mfa: Mfa
     oauth: OAuth
     cookies: Cookies
     csrf: CsrfCheck
@@ -43,14 +46,15 @@ def build_iam(settings: CommonSettings, mailer: Mailer) -> Iam:
     tools = make_primitives(settings, mailer)
     cookies = Cookies.from_settings(settings)
     csrf = CsrfCheck(settings, tools.secret.derive("csrf"), cookies)
-    users = Users(tools)
+    users, accounts = Users(tools), Accounts(tools)
     return Iam(
         settings=settings,
         tools=tools,
         users=users,
         registration=Registration(tools),
-        accounts=Accounts(tools),
+        accounts=accounts,
         administration=Administration(tools),
+        mfa=Mfa(tools, accounts),
         oauth=OAuth(tools, users),
         cookies=cookies,
         csrf=csrf,

@@ -20,6 +20,7 @@ __all__ = [
     "OAuthAccount",
     "OAuthState",
     "OneTimeToken",
+    "SecondFactor",
     "SigningKey",
     "User",
     "insert_new",
@@ -48,6 +49,7 @@ class User(BaseTimeDocument):
     is_active: bool = True
     is_superuser: bool = False
     is_verified: bool = False
+    mfa_enabled: bool = False
     roles: list[str] = Field(default_factory=list)
     version: int = 1
     last_login_at: datetime | None = None
@@ -156,6 +158,19 @@ class OneTimeToken(BaseDocument):
         )
 
 
+class SecondFactor(BaseDocument):
+    """The authenticator of a user, whose id is the id: its encrypted secret, and hashes of the recovery codes."""
+
+    id: str  # type: ignore[assignment]  # the id of the user instead of an ObjectId
+    sealed: str
+    is_confirmed: bool = False
+    last_step: int = 0
+    recovery_hashes: list[str] = Field(default_factory=list)
+
+    class Settings:
+        name = "auth_second_factors"
+
+
 class SigningKey(BaseDocument):
     """A key that signs access tokens, encrypted. `sequence` is unique, so processes that start together agree."""
 
@@ -220,6 +235,7 @@ IAM_DOCUMENTS: tuple[type[Document], ...] = (
     OAuthAccount,
     AuthSession,
     OneTimeToken,
+    SecondFactor,
     OAuthState,
     SigningKey,
     AuthEvent,

@@ -70,7 +70,9 @@ def _with_length(start: Message, length: int) -> Message:
 
 def _as_detail(problem: Mapping[str, Any]) -> dict[str, Any]:
     """Return what fastapi-users answers: the code as `detail`, with reasons where there are some."""
-    code, reasons = problem["code"], problem.get("reasons")
+    code, reasons, mfa_token = problem["code"], problem.get("reasons"), problem.get("mfa_token")
+    if mfa_token is not None:
+        return {"detail": {"code": code, "mfa_token": mfa_token}}
     return {"detail": code if reasons is None else {"code": code, "reason": "; ".join(reasons)}}
 
 

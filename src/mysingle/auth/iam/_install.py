@@ -22,6 +22,7 @@ _AUTH = (
     "forgot-password",
     "request-verify-token",
     "reset-password",
+    "mfa/verify",
 )
 PUBLIC_PATHS = (
     *(f"{PREFIX}/auth/{name}" for name in _AUTH),
@@ -66,6 +67,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
             },
         },
         "reasons": {"type": "array", "items": {"type": "string"}},
+        "mfa_token": {"type": "string"},
     },
 }
 

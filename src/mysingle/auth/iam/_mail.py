@@ -28,6 +28,7 @@ class MailKind(StrEnum):
     EMAIL_CHANGED = "email-changed"
     INVITE = "invite"
     LOGIN_FROM_PROVIDER = "login-from-provider"
+    MFA_CHANGED = "mfa-changed"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105  # the name of a mail
     REFRESH_REUSED = "refresh-reused"
     RESET = "reset"
@@ -49,6 +50,7 @@ _FORMS: Mapping[MailKind, _Form] = {
     MailKind.EMAIL_CHANGED: _Form("The address of your account was changed"),
     MailKind.INVITE: _Form("You are invited", "/api/v1/auth/reset-password", _TOKEN),
     MailKind.LOGIN_FROM_PROVIDER: _Form("A new way to sign in", None, frozenset({"provider"})),
+    MailKind.MFA_CHANGED: _Form("The second step of signing in was changed"),
     MailKind.PASSWORD_CHANGED: _Form("Your password was changed"),
     MailKind.REFRESH_REUSED: _Form("A session of yours was ended"),
     MailKind.RESET: _Form("Choose a new password", "/api/v1/auth/reset-password", _TOKEN),

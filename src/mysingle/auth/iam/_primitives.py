@@ -17,6 +17,7 @@ from mysingle.auth.iam._one_time import OneTimeTokens
 from mysingle.auth.iam._password_policy import violations
 from mysingle.auth.iam._passwords import PasswordHasher
 from mysingle.auth.iam._repository import OAuthAccountRepository, UserRepository
+from mysingle.auth.iam._second_factors import SecondFactors
 from mysingle.auth.iam._secrets import MasterSecret
 from mysingle.auth.iam._sessions import Sessions
 from mysingle.auth.iam._signing_keys import SigningKeys
@@ -28,12 +29,13 @@ __all__ = ["Primitives", "Purpose", "make_primitives"]
 
 
 class Purpose(StrEnum):
-    """What a token that is mailed is for."""
+    """What a token that is used once is for: those that are mailed, and `MFA`, which a login answers."""
 
     VERIFY = "verify"
     CHANGE_EMAIL = "change-email"
     RESET = "reset"
     INVITE = "invite"
+    MFA = "mfa"
 
 
 _HOUR = 3600.0
@@ -43,6 +45,7 @@ _LIFE_SECONDS: Mapping[Purpose, float] = {
     Purpose.CHANGE_EMAIL: 24 * _HOUR,
     Purpose.RESET: _HOUR,
     Purpose.INVITE: 7 * 24 * _HOUR,
+    Purpose.MFA: 300.0,
 }
 
 
@@ -57,6 +60,7 @@ class Primitives:
     passwords: PasswordHasher
     sessions: Sessions
     tokens: OneTimeTokens
+    factors: SecondFactors
     keys: SigningKeys
     issuer: TokenIssuer
     throttle: Throttle
@@ -118,6 +122,7 @@ class Primitives:
         await self.users.delete(user_id)
         await self.sessions.revoke_all(user_id, because="deleted")
         await self.tokens.revoke(user_id)
+        await self.factors.remove(user_id)
         await self.cache.drop(user_id)
         await self.events.record(EventKind.USER_DELETED, user_id=user_id, actor_id=actor_id, device=device)
 
@@ -139,9 +144,13 @@ class Primitives:
         """Count a mail that anybody can ask for; tell whether it may be sent."""
         return await self.throttle.allow(Limit.MAIL, account_key)
 
+    async def issue_token(self, purpose: Purpose, user_id: str, email: str) -> str:
+        """Return a new token; former ones for the same purpose stop working."""
+        return await self.tokens.issue(purpose, user_id, email=email, ttl=_LIFE_SECONDS[purpose])
+
     async def mail_token(self, purpose: Purpose, kind: MailKind, user_id: str, to: str) -> None:
         """Mail a new token; former ones for the same purpose stop working."""
-        token = await self.tokens.issue(purpose, user_id, email=to, ttl=_LIFE_SECONDS[purpose])
+        token = await self.issue_token(purpose, user_id, to)
         self.mailer.send(kind, to, {"token": token})
 
     @staticmethod
@@ -167,6 +176,7 @@ def make_primitives(settings: CommonSettings, mailer: Mailer) -> Primitives:
         passwords=passwords,
         sessions=Sessions(settings, secret),
         tokens=OneTimeTokens(),
+        factors=SecondFactors(secret),
         keys=keys,
         issuer=TokenIssuer(settings, keys),
         throttle=Throttle(settings, secret, pause=lambda: _COMPANY_SECONDS if passwords.is_crowded else 0.0),

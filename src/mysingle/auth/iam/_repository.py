@@ -28,6 +28,7 @@ _CHANGEABLE = frozenset(
         "is_active",
         "is_superuser",
         "is_verified",
+        "mfa_enabled",
         "roles",
         "password_changed_at",
     }
@@ -121,6 +122,12 @@ class UserRepository:
             )
         )
         return None if raw is None else User.model_validate(raw).view()
+
+    async def rehash(self, user: User, new_hash: str) -> None:
+        """Replace the hash of a password by another one of the same; one that was changed meanwhile stays."""
+        unchanged = {"_id": user.id, "version": user.version}
+        users = User.get_pymongo_collection()
+        await stored(users.update_one(unchanged, {"$set": {"hashed_password": new_hash}}))
 
     async def page(
         self,

@@ -24,6 +24,12 @@ __all__ = [
     "LinkedAccountList",
     "Login",
     "Logout",
+    "MfaCode",
+    "MfaDisable",
+    "MfaRecoveryCodes",
+    "MfaSecret",
+    "MfaSetup",
+    "MfaVerify",
     "OpenIdConfiguration",
     "RefreshRequest",
     "Register",
@@ -42,6 +48,8 @@ __all__ = [
 MAX_PASSWORD_BYTES = 1024
 _MAX_LOGIN = 320
 _MAX_TOKEN = 512
+_MAX_ACCESS_TOKEN = 8 * 1024  # one that is sent by mistake is a bad token, and no ill-formed request
+_MAX_CODE = 64
 _MAX_NAME = 200
 _MAX_URL = 2048
 _NOT_IN_URLS = frozenset(" \"'<>\\`")  # what could end the attribute of a page that shows it carelessly
@@ -82,6 +90,7 @@ Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_PASSWORD_BYTE
 FullName = Annotated[str, Field(max_length=_MAX_NAME), AfterValidator(_plain_text)]
 AvatarUrl = Annotated[str, Field(max_length=_MAX_URL, json_schema_extra={"format": "uri"}), AfterValidator(_url)]
 Token = Annotated[SecretStr, Field(min_length=1, max_length=_MAX_TOKEN)]
+Code = Annotated[SecretStr, Field(min_length=1, max_length=_MAX_CODE)]
 Role = Annotated[str, Field(pattern=r"^[a-z0-9:_-]{1,64}$")]
 
 
@@ -129,7 +138,7 @@ class JsonLogin(_Request):
 class RefreshRequest(_Request):
     """A refresh token in the body; it may also come as a header or a cookie."""
 
-    refresh_token: Token | None = None
+    refresh_token: Annotated[SecretStr, Field(min_length=1, max_length=_MAX_ACCESS_TOKEN)] | None = None
 
 
 class Logout(_Request):
@@ -162,6 +171,32 @@ class ChangePassword(_Request):
 
     current_password: Password
     new_password: Password
+
+
+class MfaVerify(_Request):
+    """The second step of a login: its token, and a code of the authenticator or a recovery code."""
+
+    mfa_token: Token
+    code: Code
+
+
+class MfaSetup(_Request):
+    """The password of whoever wants a second step."""
+
+    current_password: Password
+
+
+class MfaCode(_Request):
+    """A code of the authenticator that was just set up."""
+
+    code: Code
+
+
+class MfaDisable(_Request):
+    """Both steps, to give the second one up."""
+
+    current_password: Password
+    code: Code
 
 
 class UserUpdate(_Request):
@@ -269,6 +304,19 @@ class TokenResponse(_Answer):
     expires_in: int
     refresh_expires_in: int
     user_info: UserInfo
+
+
+class MfaSecret(_Answer):
+    """What an authenticator needs, as text and as the address that a QR code holds; it counts once it is confirmed."""
+
+    secret: str
+    otpauth_url: str
+
+
+class MfaRecoveryCodes(_Answer):
+    """Codes for when the authenticator is lost, each good once; they are shown this once."""
+
+    recovery_codes: list[str]
 
 
 class TokenInfo(_Answer):

@@ -30,8 +30,8 @@ class Limit(Enum):
 
     `MAIL`: mails that anybody can ask for; the subject is the account. `REGISTER` and `TOKEN`: registrations, and
     mailed tokens that are tried; the subject is the IP. `AUTHORIZE`: sign-ins that begin at another provider, each of
-    which is stored until it ends; the IP, or the id of whoever links. `REAUTH`: the password of a signed-in user; its
-    id.
+    which is stored until it ends; the IP, or the id of whoever links. `REAUTH`: the password of a signed-in user, and
+    `MFA`: codes of the second step; the id of the user.
     """
 
     MAIL = ("mail", Rule(attempts=3, window_seconds=_HOUR))
@@ -39,6 +39,7 @@ class Limit(Enum):
     TOKEN = ("token", Rule(attempts=30, window_seconds=_QUARTER))
     AUTHORIZE = ("authorize", Rule(attempts=100, window_seconds=_QUARTER))
     REAUTH = ("reauth", _ACCOUNT)
+    MFA = ("mfa", _ACCOUNT)
 
 
 class Throttle:

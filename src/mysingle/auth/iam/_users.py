@@ -4,18 +4,20 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
-from mysingle._kernel.errors import MySingleError
+from mysingle._kernel.errors import MySingleError, PermissionDeniedError
 from mysingle.auth.iam._documents import User
 from mysingle.auth.iam._email_address import normalize
 from mysingle.auth.iam._errors import IamReason, forbidden, unauthorized
 from mysingle.auth.iam._events import EventKind
 from mysingle.auth.iam._mail import MailKind
-from mysingle.auth.iam._primitives import Primitives
+from mysingle.auth.iam._one_time import BadTokenError
+from mysingle.auth.iam._primitives import Primitives, Purpose
 from mysingle.auth.iam._refresh_tokens import parse_refresh
 from mysingle.auth.iam._sessions import OpenedSession, RefreshReusedError, SessionView
+from mysingle.auth.iam._throttle import Limit
 from mysingle.auth.iam._values import Device, UserView, instant
 
-__all__ = ["PASSWORD", "SignedIn", "Users", "account_key"]
+__all__ = ["PASSWORD", "SignedIn", "Users", "account_key", "bad_code"]
 
 PASSWORD = ("pwd",)
 """How somebody proved who they are, as in the claim `amr` (RFC 8176)."""
@@ -52,7 +54,8 @@ class Users:
         Begin a session with a password. Unknown, wrong and inactive are one refusal, after the same work.
 
         Raises:
-            MySingleError: RATE_LIMITED, LOGIN_BAD_CREDENTIALS or LOGIN_USER_NOT_VERIFIED.
+            MySingleError: RATE_LIMITED, LOGIN_BAD_CREDENTIALS or LOGIN_USER_NOT_VERIFIED; MFA_REQUIRED, whose
+                document has the `mfa_token` for `verify_mfa`.
         """
         tools, key = self._tools, account_key(name)
         await tools.throttle.check_login(key, device.ip, password=password)
@@ -64,7 +67,48 @@ class Users:
             await tools.events.note(EventKind.LOGIN_FAILED, user_id=_id(user), device=device)
             raise _bad_credentials()
         await tools.throttle.succeeded(key, device.ip, password=password)
+        if user.mfa_enabled and user.is_verified:
+            raise await self._second_step(user, device, check.new_hash)
         return await self.sign_in(user, device, amr=PASSWORD, new_hash=check.new_hash)
+
+    async def _second_step(self, user: User, device: Device, new_hash: str | None) -> MySingleError:
+        """Return the answer to a right password that is not enough."""
+        tools, user_id = self._tools, str(user.id)
+        token = await tools.issue_token(Purpose.MFA, user_id, user.email)
+        if new_hash is not None:
+            await tools.users.rehash(user, new_hash)
+        await tools.events.note(EventKind.MFA_REQUIRED, user_id=user_id, device=device)
+        return PermissionDeniedError(
+            "The password is right. Send a code of your authenticator to /auth/mfa/verify.",
+            reason=IamReason.MFA_REQUIRED,
+            extensions={"mfa_token": token},
+        )
+
+    async def verify_mfa(self, mfa_token: str, code: str, device: Device) -> SignedIn:
+        """
+        Begin a session with the second step of a login; a wrong code leaves the token good for another try.
+
+        Raises:
+            MySingleError: MFA_INVALID, whatever is wrong; RATE_LIMITED.
+        """
+        tools = self._tools
+        await tools.throttle.require(Limit.TOKEN, device.ip)
+        offered = await tools.tokens.peek(Purpose.MFA, mfa_token)
+        user = None if offered is None else await tools.users.by_id(offered.user_id)
+        if user is None or not user.is_active or not user.mfa_enabled:
+            raise bad_code()
+        user_id = str(user.id)
+        await tools.throttle.require(Limit.MFA, user_id)
+        method = await tools.factors.use(user_id, code)
+        if method is None:
+            await tools.events.record(EventKind.MFA_FAILED, user_id=user_id, device=device)
+            raise bad_code()
+        try:
+            await tools.tokens.redeem(Purpose.MFA, mfa_token)
+        except BadTokenError as error:
+            raise bad_code() from error
+        await tools.throttle.forgive(Limit.MFA, user_id)
+        return await self.sign_in(user, device, amr=(*PASSWORD, *method))
 
     async def sign_in(
         self, user: User, device: Device, *, amr: tuple[str, ...], new_hash: str | None = None
@@ -169,6 +213,11 @@ def _seconds_until(moment: datetime) -> int:
 
 def _id(user: User | None) -> str | None:
     return None if user is None else str(user.id)
+
+
+def bad_code() -> MySingleError:
+    """Return the one answer to a second step that fails."""
+    return unauthorized(IamReason.MFA_INVALID, "The code is wrong or was used, or this sign-in is over.")
 
 
 def _bad_credentials() -> MySingleError:

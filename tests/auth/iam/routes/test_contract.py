@@ -12,6 +12,10 @@ from mysingle.core import ServiceType, create_fastapi_app, create_service_config
 TABLE = """
 POST /api/v1/auth/register | public | 201 202 | 400 403 409 422 429 503
 POST /api/v1/auth/login | public | 200 | 401 403 422 429 503
+POST /api/v1/auth/mfa/verify | public | 200 | 401 403 422 429 503
+POST /api/v1/auth/mfa/setup | user | 200 | 409 422 429
+POST /api/v1/auth/mfa/enable | user | 200 | 409 422 429
+POST /api/v1/auth/mfa/disable | user | 204 | 422 429
 POST /api/v1/auth/refresh | public | 200 | 401 403 409 422 503
 POST /api/v1/auth/logout | public | 204 | 403 422 503
 GET /api/v1/auth/token/verify | user | 200 |
@@ -37,6 +41,7 @@ DELETE /api/v1/users/{user_id} | user | 204 | 404 409 422
 GET /api/v1/users/{user_id}/activity | user | 200 | 404 422
 GET /api/v1/users/{user_id}/oauth-accounts | user | 200 | 404 422
 DELETE /api/v1/users/{user_id}/sessions | user | 204 | 404 422
+DELETE /api/v1/users/{user_id}/mfa | user | 204 | 404 422
 POST /api/v1/users/{user_id}/password-reset | user | 202 | 404 422
 GET /.well-known/jwks.json | public | 200 | 503
 GET /.well-known/openid-configuration | public | 200 | 503

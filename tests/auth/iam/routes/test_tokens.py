@@ -361,9 +361,12 @@ class TestRefresh:
 
     async def test_access_token(self, service: Any, member: Any) -> None:
         """C05: an access token is no refresh token."""
-        header = await service("POST", "/auth/refresh", headers={"X-Refresh-Token": member.tokens["access_token"]})
+        token = member.tokens["access_token"]
+        header = await service("POST", "/auth/refresh", headers={"X-Refresh-Token": token})
+        body = await service.post("/auth/refresh", {"refresh_token": token})
 
-        assert (header.status_code, header.json()["code"]) == (401, "REFRESH_TOKEN_INVALID")
+        for answer in (header, body):
+            assert (answer.status_code, answer.json()["code"]) == (401, "REFRESH_TOKEN_INVALID")
 
     async def test_inactive_user(self, service: Any, member: Any) -> None:
         """C05: who is not active any more gets no tokens, though nobody ended the session."""

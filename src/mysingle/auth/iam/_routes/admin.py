@@ -92,6 +92,12 @@ async def end_user_sessions(user_id: str, iam: Services, admin: Admin, device: C
     await iam.administration.end_sessions(user_id, admin, device)
 
 
+@router.delete("/{user_id}/mfa", status_code=204, **protected(_403=_ADMIN, _404=_ABSENT, _422=_INVALID))
+async def end_user_mfa(user_id: str, iam: Services, admin: Admin, device: CurrentDevice) -> None:
+    """Let somebody who has lost authenticator and recovery codes sign in with the password alone."""
+    await iam.mfa.reset(user_id, admin, device)
+
+
 @router.post("/{user_id}/password-reset", status_code=202, **protected(_403=_ADMIN, _404=_ABSENT, _422=_INVALID))
 async def offer_password_reset(user_id: str, iam: Services, admin: Admin, device: CurrentDevice) -> Empty:
     """Mail somebody a link to choose a new password."""

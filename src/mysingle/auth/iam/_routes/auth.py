@@ -73,7 +73,7 @@ async def register_compat(
     "/login",
     responses=refusals(
         _401="LOGIN_BAD_CREDENTIALS",
-        _403="LOGIN_USER_NOT_VERIFIED, CSRF_FAILED",
+        _403="LOGIN_USER_NOT_VERIFIED, MFA_REQUIRED, CSRF_FAILED",
         _422=_INVALID,
         _429=_LIMITED,
         _503=_AWAY,
