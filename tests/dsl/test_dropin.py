@@ -279,3 +279,16 @@ def test_host_defaults() -> None:
     assert (dsl.ResourceLimits().MAX_ITERATIONS, dsl.ResourceLimits().MAX_OUTPUT_SIZE_MB) == (10_000, 10)
     assert dsl.UserQuota().FREE_MAX_CALCULATIONS_PER_DAY == 10_000
     assert ExecutionContext() == ExecutionContext(equity=100_000.0, position_size=0.0)
+
+
+def test_functions_that_take_a_table() -> None:
+    """Hosts check and correlate whole tables; a strategy is told what to write instead."""
+    table = pd.DataFrame({"close": [1.0, 2.0, np.nan, 4.0], "volume": [4.0, 3.0, 2.0, 1.0]})
+    functions = dsl.get_stdlib_functions()
+
+    assert functions["check_missing_data"](table) == {"close": 0.25}
+    assert functions["check_missing_data"](table, threshold=0.3) == {}
+    assert functions["correlation_matrix"](table).loc["close", "volume"] == pytest.approx(-1)
+    with pytest.raises(dsl.DSLSecurityError) as caught:
+        dsl.compile("result = correlation_matrix(data)")
+    assert caught.value.diagnostics[0].hint == "write x.rolling(n).corr(y)"

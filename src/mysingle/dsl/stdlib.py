@@ -1,6 +1,6 @@
 """The functions of the language on the Series of a host: each call is a one-line strategy, so both always agree."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -9,7 +9,7 @@ from mysingle.dsl.errors import DSLDataError
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.lang.tables import FUNCTION_NAMES
 
-__all__ = ["call_function", "get_stdlib_functions"]
+__all__ = ["call_function", "check_missing_data", "correlation_matrix", "get_stdlib_functions"]
 
 
 def call_function(name: str, *args: Any, **keywords: Any) -> Any:
@@ -43,9 +43,23 @@ def _argument(value: Any, columns: dict[str, Any]) -> str:
     raise DSLDataError(f"An argument is a Series, number, bool or text, not {type(value).__name__}")
 
 
+def check_missing_data(data: Any, threshold: float = 0.05) -> dict[str, float]:
+    """Return the share of missing values of each column of a DataFrame that has more than `threshold` of them."""
+    shares = data.isna().mean()
+    return {str(name): float(share) for name, share in shares.items() if share > threshold}
+
+
+def correlation_matrix(data: Any, columns: Sequence[str] | None = None) -> Any:
+    """Return the correlation of every two columns of a DataFrame, over all bars: for hosts, no strategy may do so."""
+    return (data if columns is None else data[list(columns)]).corr()
+
+
 def get_stdlib_functions() -> Mapping[str, Callable[..., Any]]:
-    """Return every function of the language by name, callable with Series."""
-    return MappingProxyType({name: _function(name, row) for name, row in FUNCTION_NAMES.items()})
+    """Return every function of the language by name, callable with Series, and the two that take a DataFrame."""
+    functions = {name: _function(name, row) for name, row in FUNCTION_NAMES.items()}
+    return MappingProxyType(
+        {**functions, "check_missing_data": check_missing_data, "correlation_matrix": correlation_matrix}
+    )
 
 
 def _function(name: str, row: str) -> Callable[..., Any]:

@@ -98,9 +98,9 @@ def program_key(source: str, profile: str = "standard", mode: str = "strict", la
 
 
 def counters() -> Any:
-    """Return the process's metrics if anybody has them; a compile loads no library to count what nobody reads."""
+    """Return the process's metrics if anybody has them: a compile loads and opens nothing to count for nobody."""
     kernel = sys.modules.get("mysingle._kernel.metrics")
-    return kernel.process_metrics() if kernel else None
+    return kernel.process_metrics() if kernel and kernel.process_metrics.cache_info().currsize else None
 
 
 def count_tampered() -> None:

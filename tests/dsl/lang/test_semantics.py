@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from mysingle.dsl import api
+from mysingle.dsl.errors import DSLExecutionError, DSLLookaheadError
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +164,40 @@ def test_statistics_of_constants(call: str, data: pd.DataFrame) -> None:
     assert run(f"result = close * 0 + np.{call}", data).iloc[0] == pytest.approx(
         getattr(np, name)(numbers, *plain, **extra), rel=1e-14
     )
+
+
+GUARDS = {
+    "if check_missing_data(data)['close'] > 0.1:": True,
+    "if check_missing_data(data)['close'] > 0.2:": False,
+    "if check_missing_data(data)['open'] > 0:": False,
+    "if check_missing_data(data):": True,
+    "if check_missing_data(data, threshold=0.3):": False,
+    "m = check_missing_data(data)\nif m.close > 0.1 or m.volume > 0.1:": True,
+}
+
+
+@pytest.mark.parametrize(("guard", "ends"), GUARDS.items(), ids=GUARDS)
+def test_guards_over_missing_data(guard: str, ends: bool, data: pd.DataFrame) -> None:
+    """A guard sees the share of missing values of each column, in strict mode too."""
+    holes = data.copy()
+    holes.iloc[50:110, holes.columns.get_loc("close")] = np.nan  # 15 %
+    program = api.compile(f"{guard}\n    raise ValueError('holes')\nresult = open")
+
+    if ends:
+        with pytest.raises(DSLExecutionError, match="holes"):
+            program.run(holes)
+    else:
+        assert len(program.run(holes).result) == len(data)
+
+
+def test_missing_data_decides_nothing_else() -> None:
+    """Where missing values of the whole data would reach a result, it is look-ahead."""
+    with pytest.raises(DSLLookaheadError):
+        api.compile("result = close > check_missing_data(data)['close']")
+
+
+@pytest.mark.parametrize(("text", "value"), [("int('3')", 3), ("int(' -3')", -3), ("float('2.5e1')", 25),
+                                             ("np.array([1, 2])[1]", 2), ("float('4') ** 2", 16)])  # fmt: skip
+def test_numbers_in_texts_and_arrays(text: str, value: float, data: pd.DataFrame) -> None:
+    """A constant text that says a number is one, and an array of constants is a list."""
+    assert run(f"result = close * 0 + {text}", data).iloc[7] == value

@@ -39,8 +39,8 @@ def describe(ctx: Context, value: Value) -> str:
     """Say in a word or two what a value is."""
     if isinstance(value, Ref):
         found = ctx.type(value.node)
-        article = "an" if found.kind is Kind.INT else "a"
-        return f"{article} {found.kind.value} series" if found.phase is Phase.SERIES else f"{article} {found.kind.value}"
+        kind = f"{'an' if found.kind is Kind.INT else 'a'} {found.kind.value}"
+        return f"{kind} series" if found.phase is Phase.SERIES else kind
     words: dict[type, str] = {
         Record: "a record with several outputs", ListValue: "a list", DictValue: "a dict", Frame: "a DataFrame",
         Namespace: "a namespace", Builtin: "a function", UserFunction: "a function", Fill: "a filled list",
@@ -94,6 +94,8 @@ def as_bool(ctx: Context, value: Value, span: Span) -> int:
     """Return a bool node: a number is true when it is neither 0 nor na."""
     if isinstance(value, ListValue | DictValue):
         return ctx.const(bool(value.items if isinstance(value, ListValue) else value.entries))
+    if isinstance(value, Record) and value.truth >= 0:
+        return value.truth
     node = as_node(ctx, value, span, "a condition")
     kind = ctx.type(node).kind
     if kind is Kind.BOOL:

@@ -1,4 +1,4 @@
-"""Calls that do something: orders, plots, alerts, and declarations of parameters and timeframes."""
+"""Calls that do something: orders, plots, alerts, checks of the data, declarations of parameters and timeframes."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from mysingle.dsl.ir.row import parse_args
 from mysingle.dsl.lang.check import as_bool, as_node, as_number, bound, column_name, describe
 from mysingle.dsl.lang.context import Context
 from mysingle.dsl.lang.source import Span
-from mysingle.dsl.lang.values import CallSite, ListValue, Ref, Timeframe, Value
+from mysingle.dsl.lang.tables import OHLCV
+from mysingle.dsl.lang.values import CallSite, ListValue, Namespace, Record, Ref, Timeframe, Value
 from mysingle.dsl.limits import LIMITS
 
 __all__ = ["EFFECTS", "declare_parameter", "tf_column"]
@@ -264,10 +265,28 @@ def tf_column(ctx: Context, frame: Timeframe, name: str, agg: str, span: Span) -
     return Ref(node)
 
 
+def _missing(ctx: Context, call: CallSite) -> Value:
+    """Return the share of missing values of each column; as a condition: whether one of them is above a threshold."""
+    found = bound(ctx, call, "check_missing_data", parse_args("data:e, threshold:F=0.05"))
+    value, place = found["data"]
+    if value != Namespace("data"):
+        raise ctx.refuse("wanted", place, wanted="data", found=describe(ctx, value or _nothing(ctx)))
+    given, at = found["threshold"]
+    threshold = ctx.const(0.05) if given is None else as_number(ctx, given, at)
+    shares: dict[str, Value] = {}
+    above = ctx.const(False)
+    for name in (*OHLCV, *sorted(ctx.known_columns.difference(OHLCV))):
+        is_missing = ctx.emit(call.span, "isna", ctx.column(name, call.span))
+        share = ctx.emit(call.span, "red_mean", ctx.emit(call.span, "to_float", is_missing))
+        shares[name] = Ref(share)
+        above = ctx.emit(call.span, "or", above, ctx.emit(call.span, "gt", share, threshold))
+    return Record(shares, above)
+
+
 EFFECTS: Final[dict[str, Handler]] = {
     **{f"strategy.{action}": _order(action) for action in _ORDERS},
     "plot": _plot("plot"), "hline": _plot("hline"), "alert": _alert, "params.get": _params_get,
-    "timeframe": _timeframe, "timeframe.col": _tf_col,
+    "timeframe": _timeframe, "timeframe.col": _tf_col, "check_missing_data": _missing,
     **{f"param.{kind}": lambda ctx, call: declare_parameter(ctx, call, "") for kind in _KINDS},
 }  # fmt: skip
 """Key of a function → what a call of it does."""

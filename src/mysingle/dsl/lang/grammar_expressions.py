@@ -269,9 +269,9 @@ class Expressions:
 
 
 def _is_ours(node: ast.Attribute) -> bool:
-    """Tell names of our own namespaces that pandas and numpy use otherwise: `param.str`, `indicator.ma`, `x.apply`."""
+    """Tell names of our own namespaces that pandas and numpy use otherwise: `param.str`, `np.array`."""
     owner = node.value
-    ours = {"str": "param", "ma": "indicator"}.get(node.attr)
+    ours = {"str": "param", "ma": "indicator", "array": "np"}.get(node.attr)
     if ours is not None:
         return isinstance(owner, ast.Name) and owner.id == ours
     inner = owner.value if isinstance(owner, ast.Attribute) else None

@@ -17,6 +17,7 @@ __all__ = ["CONSTANTS", "NUMERIC"]
 Handler: TypeAlias = Callable[[Context, CallSite], Value]
 
 CONSTANTS: Final[dict[str, Const]] = {"nan": None, "NaN": None, "pi": math.pi, "e": math.e, "NA": None}
+_DIGITS: Final = 15
 _TYPES: Final = ("int", "float", "bool", "str")
 
 
@@ -126,8 +127,8 @@ def _reduce(name: str, extra: str = "") -> Handler:
         value = found["x"][0]
         if isinstance(value, ListValue):
             numbers = [_constant(ctx, item, call) for item in value.items]
-            rest = [_constant(ctx, item, call) for item, _ in list(found.values())[1:] if item is not None]
-            return Ref(_folded(ctx, name, numbers, rest, call))
+            more = [_constant(ctx, item, call) for item, _ in list(found.values())[1:] if item is not None]
+            return Ref(_folded(ctx, name, numbers, more, call))
         series, *rest = bind(ctx, call, _title(call), args)
         if name == "quantile":
             rest = [ctx.emit(call.span, "div", rest[0], ctx.const(100.0))]
@@ -253,8 +254,23 @@ def _mapped(name: str) -> Handler:
     return run
 
 
+def _parsed(ctx: Context, text: str, call: CallSite) -> int:
+    """Return the number that a constant text says; nan is na, and infinity is no number of the language."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise ctx.refuse("wanted", call.span, wanted="a number", found=f"the text '{text[:20]}'") from None
+    if math.isinf(number):
+        raise ctx.refuse("infinite_literal", call.span)
+    return ctx.na() if math.isnan(number) else ctx.const(number)
+
+
 def _to_int(ctx: Context, call: CallSite) -> Value:
-    node = as_number(ctx, _one(ctx, call), call.span)
+    value = _one(ctx, call)
+    text = ctx.value_of(value)
+    if isinstance(text, str) and text.strip().removeprefix("-").isdecimal() and len(text) < _DIGITS:
+        return Ref(ctx.const(int(text)))
+    node = as_number(ctx, value, call.span)
     return Ref(node if ctx.type(node).kind is Kind.INT else ctx.emit(call.span, "trunc", node))
 
 
@@ -262,9 +278,7 @@ def _to_float(ctx: Context, call: CallSite) -> Value:
     value = _one(ctx, call)
     text = ctx.value_of(value)
     if isinstance(text, str):
-        if text.strip().lower() in {"nan", "-nan", "+nan"}:
-            return Ref(ctx.na())
-        raise ctx.refuse("infinite_literal", call.span)
+        return Ref(_parsed(ctx, text, call))
     node = as_number(ctx, value, call.span)
     number = ctx.value_of(node)
     return Ref(ctx.const(float(number))) if isinstance(number, int) else Ref(node)
@@ -360,26 +374,9 @@ def _array(ctx: Context, call: CallSite) -> Value:
     return value
 
 
-_POINTWISE: Final = [
-    "abs",
-    "sqrt",
-    "exp",
-    "log",
-    "log10",
-    "log2",
-    "sin",
-    "cos",
-    "tan",
-    "arcsin",
-    "arccos",
-    "arctan",
-    "floor",
-    "ceil",
-    "sign",
-    "sinh",
-    "cosh",
-    "tanh",
-]
+_POINTWISE: Final = tuple(
+    "abs sqrt exp log log10 log2 sin cos tan arcsin arccos arctan floor ceil sign sinh cosh tanh".split()  # noqa: SIM905
+)
 NUMERIC: Final[dict[str, Handler]] = {
     **{f"np.{name}": _point(name) for name in _POINTWISE},
     "np.maximum": _point("maximum", "a, b"), "np.minimum": _point("minimum", "a, b"), "np.isnan": _point("isna"),

@@ -48,7 +48,7 @@ LOCAL_COLUMN: Final = "data[]."
 _FEW: Final = 16
 """A list of names that is short enough to be read."""
 _BUILTINS: Final = frozenset(key.removeprefix("builtin.") for key in NUMERIC if key.startswith("builtin."))
-_BARE_EFFECTS: Final = frozenset({"plot", "hline", "alert", "timeframe"})
+_BARE_EFFECTS: Final = frozenset({"plot", "hline", "alert", "timeframe", "check_missing_data"})
 _NP: Final = frozenset(key.removeprefix("np.") for key in NUMERIC if key.startswith("np.")) | CONSTANTS.keys()
 _PD: Final = frozenset(key.removeprefix("pd.") for key in NUMERIC if key.startswith("pd.")) | {"NA"}
 _IDENTITY: Final = frozenset({"values", "series", "index"})
@@ -76,7 +76,7 @@ def resolve_name(ctx: Context, name: str, span: Span) -> Value:
         return Ref(ctx.column(name, span))
     if name in ctx.assigned:
         raise ctx.refuse("used_before_assignment", span, name=name)
-    near = nearest(name, [*ctx.scope, *ctx.module, *FUNCTION_NAMES, *_BUILTINS, *NAMESPACES, *_FIELDS,
+    near = nearest(name, [*ctx.scope, *ctx.module, *FUNCTION_NAMES, *_BUILTINS, *_BARE_EFFECTS, *NAMESPACES, *_FIELDS,
                           *ctx.known_columns, *ctx.params.specs])  # fmt: skip
     if near and "[" not in near:
         raise ctx.refuse("unknown_name", span, fix=near, name=name, near=near)

@@ -31,6 +31,7 @@ FORBIDDEN_NAMES: Final[dict[str, tuple[str, str]]] = {
     **_same("scipy sklearn statsmodels requests urllib", "use the built-in functions; see the list of functions",
             "내장 함수를 쓰세요"),
     **_same("exit quit", "use strategy.close_all() to leave a position", "포지션 종료는 strategy.close_all()을 쓰세요"),
+    **_same("correlation_matrix", "write x.rolling(n).corr(y)", "x.rolling(n).corr(y)를 쓰세요"),
     **_same("format repr ascii chr ord bin hex oct", "a strategy builds no text", "전략은 문자열을 만들지 않습니다"),
     **_same("BaseException Exception SystemExit KeyboardInterrupt RuntimeError StopIteration",
             "raise ValueError('text') or TypeError('text')", "raise ValueError('문구')를 쓰세요"),
@@ -79,13 +80,13 @@ FORBIDDEN_ATTRIBUTES: Final[dict[str, tuple[str, str]]] = {
 REJECTED_METHODS: Final = frozenset(FORBIDDEN_ATTRIBUTES)
 
 REJECTED_NP: Final[dict[str, str]] = {
-    "roll": "x.shift(n) or x[n]", "gradient": "x.diff()", "diff": "x.diff()", "flip": "x[k] for the value k bars ago", "sort": "x.rolling(n).rank()",
-        "choose": "where(c, a, b)",
-    "arange": "for i in range(n)", "linspace": "the numbers out: [0.0, 0.5, 1.0]", "logspace": "the numbers out: [1.0, 10.0, 100.0]", "cumsum": "x.cumsum()", "cumprod": "x.cumprod()",
-    "convolve": "WMA(x, n)", "clip": "x.clip(a, b)", "nanmean": "x.rolling(n).mean()", "nan_to_num": "nz(x)",
-    "corrcoef": "x.rolling(n).corr(y)", "argmax": "bars_since(x == highest(x, n))", "logical_and": "a & b",
-    "logical_or": "a | b", "logical_not": "~a", "power": "a ** b", "add": "a + b", "subtract": "a - b",
-    "multiply": "a * b", "divide": "a / b",
+    "roll": "x.shift(n) or x[n]", "gradient": "x.diff()", "diff": "x.diff()", "flip": "x[k] for the value k bars ago",
+    "sort": "x.rolling(n).rank()", "choose": "where(c, a, b)", "arange": "for i in range(n)",
+    "linspace": "the numbers out: [0.0, 0.5, 1.0]", "logspace": "the numbers out: [1.0, 10.0, 100.0]",
+    "cumsum": "x.cumsum()", "cumprod": "x.cumprod()", "convolve": "WMA(x, n)", "clip": "x.clip(a, b)",
+    "nanmean": "x.rolling(n).mean()", "nan_to_num": "nz(x)", "corrcoef": "x.rolling(n).corr(y)",
+    "argmax": "bars_since(x == highest(x, n))", "logical_and": "a & b", "logical_or": "a | b", "logical_not": "~a",
+    "power": "a ** b", "add": "a + b", "subtract": "a - b", "multiply": "a * b", "divide": "a / b",
 }  # fmt: skip
 
 FUNCTION_NAMES: Final[dict[str, str]] = {}

@@ -19,9 +19,10 @@ class Ref(NamedTuple):
 
 
 class Record(NamedTuple):
-    """Named outputs of one function."""
+    """Named outputs of one function; `truth` is the node of what it is as a condition, -1 when it is none."""
 
     fields: "dict[str, Value]"
+    truth: int = -1
 
 
 class ListValue(NamedTuple):
