@@ -183,9 +183,11 @@ def test_next_is_newer(version: Version, bump: Bump, label: str | None) -> None:
 
 
 NEAR = st.tuples(VERSIONS, VERSIONS, st.booleans()).map(
-    lambda drawn: (drawn[0], drawn[1]._replace(major=drawn[0].major, minor=drawn[0].minor, patch=drawn[0].patch))
-    if drawn[2]
-    else drawn[:2]
+    lambda drawn: (
+        (drawn[0], drawn[1]._replace(major=drawn[0].major, minor=drawn[0].minor, patch=drawn[0].patch))
+        if drawn[2]
+        else drawn[:2]
+    )
 )
 """Two versions that often belong to one release, where a label decides."""
 

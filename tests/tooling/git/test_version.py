@@ -100,7 +100,11 @@ def test_life_goes_on_after_candidates(repo: Repo, mysingle: Command) -> None:
     mysingle(repo, "version", "auto")
     repo.commit("fix: after")
 
-    assert mysingle(repo, "version", "auto") == (0, "1.3.0 -> 1.3.1 (patch: 1 commit since v1.3.0)\ntagged v1.3.1\n", "")
+    assert mysingle(repo, "version", "auto") == (
+        0,
+        "1.3.0 -> 1.3.1 (patch: 1 commit since v1.3.0)\ntagged v1.3.1\n",
+        "",
+    )
     repo.commit("feat: next")
     assert mysingle(repo, "version", "auto", "--pre", "rc")[1].endswith("tagged v1.4.0-rc.1\n")
     assert mysingle(repo, "version", "set", "1.3.9")[0] == 2
