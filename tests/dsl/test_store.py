@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -318,7 +319,7 @@ async def test_one_compile_for_two_processes(server: EmbeddedRedis, shared: Shar
     both = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", TWO, f"{server.url}/4", begins_at, stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])},
         )
         for _ in range(2)
     ]  # fmt: skip

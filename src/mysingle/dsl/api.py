@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from mysingle.dsl.errors import Diagnostic, DSLError, DSLExecutionError
 from mysingle.dsl.ir.causality import Finding, find_lookahead
 from mysingle.dsl.ir.codec import decode, encode, program_hash
+from mysingle.dsl.ir.fmt import to_text
 from mysingle.dsl.ir.gas import Cost, cost_of
 from mysingle.dsl.ir.graph import to_graph
 from mysingle.dsl.ir.kinds import Const
@@ -208,6 +209,10 @@ class Program:
     def to_bytes(self, key: str = "", keyring: Keyring | None = None) -> bytes:
         """Return the container, signed by the process's keys for one key of the store."""
         return encode(self._ir, process_keyring() if keyring is None else keyring, key)
+
+    def to_text(self) -> str:
+        """Return the program as text, one line for each node: what it is after the compiler, for people and diffs."""
+        return to_text(self._ir)
 
     def to_graph(self) -> dict[str, Any]:
         """Return the program as a document of nodes and edges, for tools that draw it."""

@@ -8,6 +8,7 @@ Nothing is parsed before the MAC is right; after it everything is checked by typ
 is computed again and compared.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from itertools import accumulate
@@ -40,7 +41,7 @@ from mysingle.dsl.ir.verify import verify
 from mysingle.dsl.ir.warmup import warm_up
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["MAGIC", "StaleContainerError", "decode", "encode", "payload_of", "program_hash"]
+__all__ = ["MAGIC", "StaleContainerError", "decode", "encode", "from_rows", "payload_of", "program_hash", "rows_of"]
 
 MAGIC: Final = b"MSLB"
 _CONTAINER: Final = 1
@@ -146,7 +147,12 @@ def program_hash(program: Program) -> str:
 
 def payload_of(program: Program) -> bytes:
     """Return the canonical bytes of a program."""
-    return _pack([
+    return _pack(rows_of(program))
+
+
+def rows_of(program: Program) -> list[Any]:
+    """Return a program as nested lists: nodes, places, then one list for each table."""
+    return [
         [[OPS[node.op].id, _KINDS.index(node.kind), int(node.phase), node.grid, list(node.args), list(node.imm)]
          for node in program.nodes],
         _delta(program.locs),
@@ -161,7 +167,27 @@ def payload_of(program: Program) -> bytes:
         [list(item) for item in program.plots],
         [list(item) for item in program.alerts],
         [list(item) for item in program.names],
-    ])  # fmt: skip
+    ]  # fmt: skip
+
+
+def from_rows(rows: Sequence[Any], *, profile: str, mode: str, source_sha256: str) -> Program:
+    """
+    Return the verified program of nested lists, as `rows_of` gives them.
+
+    Raises:
+        DSLContainerError: the lists are no program.
+    """
+    header = {
+        "mode": mode, "ops_fingerprint": ops_fingerprint(), "profile": profile, "source_sha256": source_sha256,
+    }  # fmt: skip
+    try:
+        program = _program(_Parts((1, 0), _pack(header), _pack(rows)))
+        verify(program)
+    except DSLContainerError:
+        raise
+    except Exception as error:  # as for bytes: whatever the lists hold, they end in one error
+        raise DSLContainerError("The program is malformed") from error
+    return program
 
 
 def _pack(value: Any) -> bytes:
