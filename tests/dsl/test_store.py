@@ -32,6 +32,7 @@ from mysingle.dsl.store import (
 from mysingle.embedded import EmbeddedRedis
 
 MINE, THEIRS = "result = close > EMA(close, 12)", "result = close < EMA(close, 12)"
+ROOT = str(Path(__file__).parents[2])
 KEY, OTHER = bytecode_key("mine"), bytecode_key("theirs")
 NEWER = Keyring({"b": b"second key of at least 32 bytes.....", "a": b"first key of at least 32 bytes......"})
 OLDER = Keyring({"a": NEWER.keys["a"]})
@@ -319,7 +320,7 @@ async def test_one_compile_for_two_processes(server: EmbeddedRedis, shared: Shar
     both = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", TWO, f"{server.url}/4", begins_at, stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([ROOT, *filter(None, sys.path)])},
         )
         for _ in range(2)
     ]  # fmt: skip

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a message in a table stands in one line
 import pytest
 
 from mysingle.dsl import api
@@ -211,3 +212,27 @@ WORDS = {
 def test_speaks_of_the_source(source: str, message: str) -> None:
     """A message names what the author wrote, never how the compiler calls it."""
     assert message in [item.message for item in failure(source).diagnostics]
+
+
+NO_SENSE = {
+    "if close > open:\n    x = 'a'\nelse:\n    x = 'b'\nresult = close if x == 'a' else open": "A text cannot change from bar to bar",
+    "x = 'a' if close > open else 'b'\nresult = close": "A text cannot change from bar to bar",
+    "def f(x):\n    for k in [1, 2]:\n        return x + k\nresult = f(close)": "'return' must be the last statement, or the last of every branch of a final if",
+    "def f(a, a):\n    return a\nresult = f(close, open)": "The function has two parameters 'a'",
+    "result = close[1.5]": "x[k] takes a whole number of bars, it is 1.5",
+    "result = close[-1]": "x[-1] would read bars of the future",
+    "result = close.ewm(halflife=0).mean()": "ewm(): halflife=0 must be above 0",
+    "result = indicator.ma(close, 30, -1)": "indicator.ma(): matype=-1 must be at least 0",
+    "result = close.rolling(5, min_periods=-1).mean()": "rolling(): min_periods=-1 must be at least 0 and at most 5000",
+    "strategy.entry('a', strategy.long, qty=-1)": "strategy.entry(): qty=-1 must be above 0",
+    "strategy.close('a', qty_percent=500)": "strategy.close(): qty_percent=500 must be above 0 and at most 100",
+    "strategy.entry('', strategy.long)": "An order needs an id",
+}
+
+
+@pytest.mark.parametrize(("source", "message"), NO_SENSE.items(), ids=NO_SENSE)
+def test_what_makes_no_sense_is_refused_when_it_is_compiled(source: str, message: str) -> None:
+    """What cannot mean anything is an error of the source, not of a run, and never a guess."""
+    found = [item.message for item in failure(source).diagnostics]
+
+    assert any(item.startswith(message) for item in found), found

@@ -53,7 +53,10 @@ def infer_by_name(name: str, args: tuple[Type, ...], declared: Type | None) -> T
         if declared is None:
             raise ReadTypeError(f"{op.name} needs a declared type")
         return _declared(op, args, declared)
-    return Type(_kind(op, args), _phase(op, args), grid)
+    found = Type(_kind(op, args), _phase(op, args), grid)
+    if found.kind is Kind.STR and found.phase is Phase.SERIES:
+        raise ReadTypeError(f"{op.name}: a text cannot change from bar to bar")
+    return found
 
 
 def _declared(op: Op, args: Sequence[Type], declared: Type) -> Type:

@@ -1,8 +1,9 @@
-"""What a variable is after an `if`: the value of the branch that was taken."""
+"""What a variable is after an `if`: the value of the branch that was taken; and which blocks return."""
 
 from typing import Any, Final
 
 from mysingle.dsl.ir.kinds import Kind
+from mysingle.dsl.lang import nodes as n
 from mysingle.dsl.lang.check import as_node, describe
 from mysingle.dsl.lang.context import Context
 from mysingle.dsl.lang.diagnostics import Refusal
@@ -16,7 +17,7 @@ from mysingle.dsl.lang.values import (
     Value,
 )
 
-__all__ = ["RETURNED", "merged"]
+__all__ = ["RETURNED", "always_returns", "has_return", "merged", "returns"]
 
 RETURNED: Final = "return"
 """Where a function keeps its value; no name of a source is a keyword."""
@@ -82,3 +83,28 @@ def _parts(value: Value) -> dict[Any, Value]:
         return dict(value.entries)
     assert isinstance(value, Record | Frame)
     return dict(value.fields)
+
+
+def returns(body: tuple[n.Stmt, ...]) -> bool:
+    """Say whether a block returns somewhere; what a loop returns would be that of its last round."""
+    for item in body:
+        inner = (*item.body, *item.orelse) if isinstance(item, n.If) else item.body if isinstance(item, n.For) else ()
+        if isinstance(item, n.Return) or returns(inner):
+            return True
+    return False
+
+
+def has_return(node: n.If) -> bool:
+    """Say whether a branch returns."""
+    return any(
+        isinstance(item, n.Return) or (isinstance(item, n.If) and has_return(item))
+        for item in (*node.body, *node.orelse)
+    )
+
+
+def always_returns(body: tuple[n.Stmt, ...]) -> bool:
+    """Say whether a block ends in a return on every path."""
+    last = body[-1] if body else None
+    if isinstance(last, n.If):
+        return always_returns(last.body) and always_returns(last.orelse)
+    return isinstance(last, n.Return)

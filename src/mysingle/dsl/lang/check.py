@@ -32,6 +32,8 @@ from mysingle.dsl.limits import LIMITS
 __all__ = ["as_bool", "as_number", "bind", "bound", "column_name", "describe", "signature_of", "truth"]
 
 Bound: TypeAlias = dict[str, tuple[Value | None, Span]]
+_BACK = frozenset({"periods", "n"})
+"""Arguments that say how many bars ago."""
 _LOOKAHEAD_KEYWORDS = frozenset({"center", "centre", "centered", "forward", "lookahead", "look_ahead", "offset"})
 
 
@@ -247,7 +249,7 @@ def _check_range(ctx: Context, name: str, args: Sequence[Arg], arg: Arg, value: 
         return
     if arg.high == LIMITS.window and value > LIMITS.window:
         raise ctx.refuse("limit", span, limit=f"window '{arg.name}' of {name}()", value=LIMITS.window, actual=value)
-    if arg.kind == "int" and arg.low == 0 and value < 0:
+    if arg.name in _BACK and value < 0:
         raise ctx.refuse("negative_shift", span, name=name, argument=arg.name, actual=value)
     if (arg.low is not None and value < arg.low) or (arg.high is not None and value > arg.high):
         low = "" if arg.low is None else f"at least {arg.low:g}"

@@ -182,16 +182,18 @@ class Context:
 
     def choose(self, span: Span, cond: int, left: int, right: int) -> int:
         """Return `left` where `cond` holds, else `right`; what is known at bind is chosen lazily."""
-        left, right = self._alike(span, left, right)
+        left, right = self._alike(span, cond, left, right)
         lazy = self.type(cond).phase <= Phase.PARAM
         return self.emit(span, "select" if lazy else "where", cond, left, right)
 
-    def _alike(self, span: Span, left: int, right: int) -> tuple[int, int]:
+    def _alike(self, span: Span, cond: int, left: int, right: int) -> tuple[int, int]:
         kinds = self.type(left).kind, self.type(right).kind
         if kinds[0] is Kind.NONE and kinds[1] is not Kind.NONE:
             left = self._nothing(kinds[1])
         elif kinds[1] is Kind.NONE and kinds[0] is not Kind.NONE:
             right = self._nothing(kinds[0])
+        elif kinds == (Kind.STR, Kind.STR) and self.type(cond).phase is Phase.SERIES:
+            raise self.refuse("text_per_bar", span)
         elif merge_kinds(*kinds) is None:
             raise self.refuse("branch_kinds", span, left=kinds[0].value, right=kinds[1].value)
         return left, right

@@ -64,6 +64,10 @@ def _order(action: str) -> Handler:
                              options="strategy.long or strategy.short")  # fmt: skip
         if name and name not in {order.id for order in ctx.orders}:
             _check_ids(ctx, call)
+        if not name and action != "close_all":
+            raise ctx.refuse("order_id", found["id"][1])
+        for key, most in (("qty", None), ("qty_percent", 100.0)):
+            _check_amount(ctx, found, key, most, f"strategy.{action}")
         ctx.orders.append(Order(
             action, name, ctx.on_base(ctx.mask()), direction, _text(ctx, found, "from_entry"),
             _number(ctx, found, "qty"),
@@ -73,6 +77,15 @@ def _order(action: str) -> Handler:
         return _nothing(ctx)
 
     return run
+
+
+def _check_amount(ctx: Context, found: Found, key: str, most: float | None, name: str) -> None:
+    """Refuse a constant amount that is no amount: the direction says what is bought and what is sold."""
+    value, span = found.get(key, (None, Span(0, 0, 0, 0)))
+    amount = None if value is None else ctx.value_of(value)
+    if isinstance(amount, int | float) and not (amount > 0 and (most is None or amount <= most)):
+        bounds = "above 0" if most is None else f"above 0 and at most {most:g}"
+        raise ctx.refuse("argument_range", span, name=name, argument=key, actual=amount, bounds=bounds)
 
 
 def _check_ids(ctx: Context, call: CallSite) -> None:

@@ -236,8 +236,20 @@ def _history(ctx: Context, value: Ref, index: Value, node: n.Index) -> Value:
         raise ctx.refuse("mask_subscript", node.key.span)
     if isinstance(node.value, n.Name) and node.value.id in ctx.state_of:
         return _state_history(ctx, node.value.id, index, node)
+    _check_history(ctx, index, node)
     site = CallSite("series.shift", value, (index,), {}, node.span, (node.key.span,), {})
     return SERIES_METHODS["shift"].run(ctx, site, "x[k]")
+
+
+def _check_history(ctx: Context, index: Value, node: n.Index) -> None:
+    """Refuse what is no number of bars in the words of `x[k]`, not of the shift that it becomes."""
+    if not ctx.is_const(index):
+        return
+    back = ctx.value_of(index)
+    if isinstance(back, bool) or not isinstance(back, int | float) or back != int(back):
+        raise ctx.refuse("history_index", node.key.span, found=back)
+    if back < 0:
+        raise ctx.refuse("future_history", node.key.span, actual=back)
 
 
 def _state_history(ctx: Context, name: str, index: Value, node: n.Index) -> Value:

@@ -142,9 +142,11 @@ class Grammar(Expressions):
                 self._kept(default)
         defaults: list[n.Expr | None] = [None] * (len(arguments.args) - len(arguments.defaults))
         defaults += [self._kept(item) for item in arguments.defaults[-len(arguments.args) or len(arguments.defaults) :]]
-        found = []
+        found: list[n.Parameter] = []
         for item, value in zip(arguments.args, defaults, strict=False):
             self._name(item.arg, span_of(item))
+            if item.arg in {other.name for other in found}:
+                self._reporter.report("parameter_twice", span_of(item), name=item.arg)
             if item.annotation is not None:
                 self._kept(item.annotation)
             found.append(n.Parameter(item.arg, value, span_of(item)))

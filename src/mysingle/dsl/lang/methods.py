@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from mysingle.dsl.ir.kinds import Kind
+from mysingle.dsl.ir.kinds import Kind, Phase
 from mysingle.dsl.ir.ops import Arg
 from mysingle.dsl.ir.row import parse_args
 from mysingle.dsl.lang.check import as_bool, as_node, as_number, bind, bound
@@ -123,9 +123,14 @@ def _alpha(m: Maker, name: str, value: int) -> int:
     one = m.number(1.0)
     limits = {"span": 1, "com": 0, "alpha": 0, "halflife": 0}
     known = m.ctx.value_of(value)
-    if isinstance(known, int | float) and (known < limits[name] or (name == "alpha" and not 0 < known <= 1)):
+    is_open = name in {"alpha", "halflife"}  # 0 itself is none of them
+    is_wrong = isinstance(known, int | float) and (
+        known < limits[name] or (is_open and known == 0) or (name == "alpha" and known > 1)
+    )
+    if is_wrong:
+        bounds = {"alpha": "above 0 and at most 1", "halflife": "above 0"}
         raise m.ctx.refuse("argument_range", m.span, name="ewm", argument=name, actual=known,
-                           bounds="between 0 and 1" if name == "alpha" else f"at least {limits[name]}",
+                           bounds=bounds.get(name, f"at least {limits[name]}"),
                            signature="ewm(span | com | alpha | halflife)")  # fmt: skip
     if name == "span":
         return m("div", m.number(2.0), m("add", value, one))
@@ -209,7 +214,9 @@ def _isin(ctx: Context, call: CallSite, name: str) -> Value:
     assert call.receiver is not None
     if not isinstance(values, ListValue):
         raise ctx.refuse("in_constants", place)
-    return Ref(compare(ctx, "in", call.receiver, values, call.span))
+    found = compare(ctx, "in", call.receiver, values, call.span)
+    is_constant = ctx.is_series(call.receiver) and ctx.type(found).phase < Phase.SERIES
+    return Ref(ctx.emit(call.span, "broadcast", found) if is_constant else found)
 
 
 def _clip(m: Maker, x: int, a: list[int]) -> int:

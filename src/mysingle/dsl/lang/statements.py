@@ -7,7 +7,7 @@ from mysingle.dsl.ir.kinds import Kind, Phase
 from mysingle.dsl.ir.program import Guard
 from mysingle.dsl.lang import nodes as n
 from mysingle.dsl.lang.bar_loop import BarRange, assigned_names, bar_range
-from mysingle.dsl.lang.branches import RETURNED, merged
+from mysingle.dsl.lang.branches import RETURNED, always_returns, has_return, merged, returns
 from mysingle.dsl.lang.check import as_bool, as_node, as_number
 from mysingle.dsl.lang.context import BarLoop, Context
 from mysingle.dsl.lang.diagnostics import Refusal
@@ -36,8 +36,8 @@ def run_block(ctx: Context, body: tuple[n.Stmt, ...]) -> None:
     for index, statement in enumerate(body):
         ctx.spend_statement(statement.span)
         rest = body[index + 1 :]
-        early = bool(rest) and isinstance(statement, n.If) and _has_return(statement)
-        if early and isinstance(statement, n.If) and _always_returns(statement.body) and not statement.orelse:
+        early = bool(rest) and isinstance(statement, n.If) and has_return(statement)
+        if early and isinstance(statement, n.If) and always_returns(statement.body) and not statement.orelse:
             statement = statement._replace(orelse=rest)
         elif rest and (early or isinstance(statement, n.Return)):
             ctx.reporter.report("return_last", statement.span)
@@ -47,21 +47,6 @@ def run_block(ctx: Context, body: tuple[n.Stmt, ...]) -> None:
             _lose(ctx, statement)
         if early:
             return
-
-
-def _has_return(node: n.If) -> bool:
-    return any(
-        isinstance(item, n.Return) or (isinstance(item, n.If) and _has_return(item))
-        for item in (*node.body, *node.orelse)
-    )
-
-
-def _always_returns(body: tuple[n.Stmt, ...]) -> bool:
-    """Say whether a block ends in a return on every path."""
-    last = body[-1] if body else None
-    if isinstance(last, n.If):
-        return _always_returns(last.body) and _always_returns(last.orelse)
-    return isinstance(last, n.Return)
 
 
 def _lose(ctx: Context, statement: n.Stmt) -> None:
@@ -217,6 +202,8 @@ def _branch(
 
 
 def _for(ctx: Context, node: n.For) -> None:
+    if returns(node.body):
+        ctx.reporter.report("return_last", node.span)
     bars = bar_range(ctx, node)
     if bars is not None:
         _bar_loop(ctx, node, bars)
