@@ -1,7 +1,8 @@
 """Data in, results out: pandas, polars, Arrow or a dict of arrays become read-only columns of float64, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ from mysingle.dsl.errors import DSLDataError
 from mysingle.dsl.kernels.floats import Array, Known, look, strict_floats
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["TIME_NAMES", "Frame", "column_names", "read_frame", "write_series", "write_table"]
+__all__ = ["TIME_NAMES", "Frame", "SeriesByName", "column_names", "read_frame", "write_series", "write_table"]
 
 TIME_NAMES: Final = ("time", "timestamp", "datetime", "date")
 Table: TypeAlias = Any
@@ -216,12 +217,40 @@ def write_series(frame: Frame, values: Any, name: str | None = None) -> Any:
             return write_table(frame, {label: values})[label]
 
 
+@lru_cache(maxsize=64)
+def _labels(names: tuple[str, ...]) -> pd.Index:
+    """Make the labels of a table; hand out views of them, which may be named."""
+    return pd.Index(list(names))
+
+
+class SeriesByName(Mapping[str, Any]):
+    """Results in the form of the data, each made when it is read for the first time."""
+
+    def __init__(self, frame: Frame, values: Mapping[str, Any]) -> None:
+        self._frame, self._values, self._made = frame, values, dict[str, Any]()
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = write_series(self._frame, self._values[name].copy(), name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
 def write_table(frame: Frame, columns: Mapping[str, Any]) -> Any:
     """Give several results as a table in the form of the data."""
     match frame.source:
         case "pandas":
             if len({values.dtype for values in columns.values()}) == 1:  # one block is built in a third of the time
-                return pd.DataFrame(np.array(list(columns.values())).T, index=frame.index, columns=list(columns))
+                values = np.array(list(columns.values())).T
+                return pd.DataFrame(values, index=frame.index, columns=_labels(tuple(columns)).view())
             return pd.DataFrame({name: values.copy() for name, values in columns.items()}, index=frame.index)
         case "dict":
             for values in columns.values():

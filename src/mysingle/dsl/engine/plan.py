@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
 from mysingle.dsl.errors import DSLParameterError
 from mysingle.dsl.ir.kinds import Const, Kind, Phase
@@ -47,7 +48,22 @@ class Plan:
 
 def series_count(op: Op) -> int:
     """Give how many of an op's first arguments are series."""
-    return sum(arg.phase is Phase.SERIES and not arg.variadic for arg in op.args)
+    return _shape(op.name).series
+
+
+class _Shape(NamedTuple):
+    series: int
+    numbers: tuple[tuple[int, Arg], ...]
+    """Place and declaration of every argument that is a number known at bind."""
+
+
+@cache
+def _shape(name: str) -> _Shape:
+    args = OPS[name].args
+    return _Shape(
+        sum(arg.phase is Phase.SERIES and not arg.variadic for arg in args),
+        tuple((at, arg) for at, arg in enumerate(args) if arg.phase <= Phase.PARAM and arg.kind in ("int", "float")),
+    )
 
 
 class _Planner:
@@ -68,9 +84,9 @@ class _Planner:
             if index in self.done:
                 stack.pop()
                 continue
-            missing = [need for need in self._needs(index) if need not in self.done]
-            if missing:
-                stack += reversed(missing)
+            needs = self._needs(index)
+            if not self.done.issuperset(needs):
+                stack += [need for need in reversed(needs) if need not in self.done]
                 continue
             self._finish(index)
             stack.pop()
@@ -124,10 +140,9 @@ class _Planner:
         return self.scalars[index]
 
     def _refuse_numbers(self, node: Node) -> None:
-        op = OPS[node.op]
-        for arg, index in zip(op.args, node.args, strict=False):
-            if arg.phase <= Phase.PARAM and self.program.nodes[index].phase <= Phase.PARAM:
-                _check_number(op, arg, self._scalar(index))
+        for at, arg in _shape(node.op).numbers:
+            if at < len(node.args) and self.program.nodes[node.args[at]].phase <= Phase.PARAM:
+                _check_number(OPS[node.op], arg, self._scalar(node.args[at]))
 
     def _at_bind(self, node: Node) -> Const:
         match node.op:
@@ -147,8 +162,6 @@ def _is_true(value: Const) -> bool:
 
 
 def _check_number(op: Op, arg: Arg, value: Const) -> None:
-    if arg.kind not in ("int", "float"):
-        return
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise DSLParameterError(f"{op.signature}: {arg.name} must be a number, got {value!r}")
     if arg.kind == "int" and not float(value).is_integer():
@@ -164,11 +177,9 @@ def check_numbers(plan: Plan, node: Node) -> None:
     Raises:
         DSLParameterError: a window or another number is impossible.
     """
-    op = OPS[node.op]
-    for arg, index in zip(op.args, node.args, strict=False):
-        target = plan.target(index)
-        if arg.phase <= Phase.PARAM and target in plan.scalars:
-            _check_number(op, arg, plan.scalars[target])
+    for at, arg in _shape(node.op).numbers:
+        if at < len(node.args) and (target := plan.target(node.args[at])) in plan.scalars:
+            _check_number(OPS[node.op], arg, plan.scalars[target])
 
 
 def numbers_of(plan: Plan, node: Node) -> tuple[Const, ...]:

@@ -12,7 +12,7 @@ from mysingle.dsl.engine.bind import bind
 from mysingle.dsl.engine.broker import Broker, BrokerSettings, FixedBroker, SimulatedBroker
 from mysingle.dsl.engine.budget import Budget, CancelToken
 from mysingle.dsl.engine.events import alert_rows, order_rows, plot_rows
-from mysingle.dsl.engine.frames import Frame, column_names, read_frame, write_series, write_table
+from mysingle.dsl.engine.frames import Frame, SeriesByName, column_names, read_frame, write_series, write_table
 from mysingle.dsl.engine.plan import make_plan
 from mysingle.dsl.engine.result import Result
 from mysingle.dsl.engine.stream import Stream, StreamCode
@@ -226,11 +226,9 @@ class _Run:
         alerts = alert_rows(self.program, [self._mask(f"alert {a.message}", a.mask) for a in self.program.alerts])
         return Result(
             result=self._result(outputs),
-            signals={
-                name: write_series(self.frame, values.copy(), name)
-                for name, values in outputs.items()
-                if values.dtype == np.bool_
-            },
+            signals=SeriesByName(
+                self.frame, {name: values for name, values in outputs.items() if values.dtype == np.bool_}
+            ),
             orders=orders,
             alerts=alerts,
             plots=plot_rows(self.run, self.frame, self.budget),

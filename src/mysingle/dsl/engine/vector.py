@@ -66,8 +66,11 @@ class VectorCode:
         return self.position[target] + 1 if target in self.position else 0
 
     def _freed(self, index: int) -> tuple[tuple[int, bool], ...]:
+        frees = self._frees.get(index)
+        if not frees:
+            return ()
         taken = self._overwritten(index)
-        return tuple((free, free != taken and free not in self._shared) for free in self._frees.get(index, ()))
+        return tuple([(free, free != taken and free not in self._shared) for free in frees])
 
     def _overwritten(self, index: int) -> int | None:
         """Give the operand that nobody needs after a logical operation: its memory takes the result."""

@@ -22,6 +22,8 @@ __all__ = [
 
 TOLERANCE: Final = 1e-10
 _BLOCK: Final = 50_000
+_ROOM: Final = 131_072
+"""Differences are worked out so many at a time: they stay near the processor, and peak memory stays small."""
 _WIDER: Final = TOLERANCE * (1 + 1e-6)
 _SMALL: Final = 1e100
 
@@ -145,12 +147,12 @@ def _threshold(op: str, b: float) -> float:
 def _fill_bounded(op: str, a: Array, b: Array, result: Mask, bound: float) -> None:
     # One side is small, so their difference cannot overflow.
     size = a.size
-    gap, other = np.empty(min(size, _BLOCK)), np.empty(min(size, _BLOCK), dtype=np.bool_)
-    if size <= _BLOCK:
+    gap, other = np.empty(min(size, _ROOM)), np.empty(min(size, _ROOM), dtype=np.bool_)
+    if size <= _ROOM:
         _fill_zone(op, a, b, result, gap, other, bound)
         return
-    for begin in range(0, size, _BLOCK):
-        part = slice(begin, begin + _BLOCK)
+    for begin in range(0, size, _ROOM):
+        part = slice(begin, begin + _ROOM)
         left = a[part]
         room = slice(0, left.size)
         _fill_zone(op, left, b[part], result[part], gap[room], other[room], bound)

@@ -84,13 +84,14 @@ def clean_from(values: Array) -> int:
 def look(values: Array) -> Known | None:
     """Tell from which bar on every value is there and how large they are; None when one is missing, or huge."""
     start = first_present(values)
-    total = largest = 0.0
+    rest = values[start:] if start else values
     try:
-        for begin in range(start, values.size, _ONE_THREAD):
-            part = values[begin : begin + _ONE_THREAD]
-            squares = float(part.dot(part))
-            total += squares
-            largest = max(largest, squares)
+        if rest.size <= _ONE_THREAD:
+            total = largest = float(rest.dot(rest))
+        else:
+            parts = [rest[begin : begin + _ONE_THREAD] for begin in range(0, rest.size, _ONE_THREAD)]
+            squares = [float(part.dot(part)) for part in parts]
+            total, largest = sum(squares), max(squares)
     except FloatingPointError:
         return None
     # The root of a sum of squares is never below the largest value; a missing value makes the sum nan.
@@ -117,7 +118,7 @@ def sum_of_squares(values: Array) -> float:
 
 def first_present(values: Array) -> int:
     """Give the first bar that has a value; the length when none has."""
-    if not values.size or values[0] == values[0]:
+    if not values.size or not math.isnan(values.item(0)):
         return 0
     # Warm-ups are short: look at a few bars first, and at twice as many each time.
     begin, look = 0, _FIRST_LOOK
