@@ -85,10 +85,9 @@ def _array(value: Any) -> Any:
 
 
 def pack_result(result: Result) -> dict[str, Any]:
-    """Give a result over arrays as a message."""
+    """Give a result over arrays as a message; its signals are among its arrays already."""
     return {
         "result": result.result,
-        "signals": dict(result.signals),
         "orders": [list(row) for row in result.orders],
         "plots": [list(row) for row in result.plots],
         "alerts": [list(row) for row in result.alerts],
@@ -100,12 +99,11 @@ def pack_result(result: Result) -> dict[str, Any]:
 
 
 def unpack_result(message: Mapping[str, Any]) -> Result:
-    """Read a result from a message: arrays are read-only."""
+    """Read a result from a message, all but its signals: arrays are read-only."""
     raw = message["result"]
     table = isinstance(raw, dict) and "type" not in raw
     return Result(
         result={name: _array(values) for name, values in raw.items()} if table else _array(raw),
-        signals={name: _array(values) for name, values in message["signals"].items()},
         orders=tuple(OrderRow(*row) for row in message["orders"]),
         plots=tuple(PlotRow(row[0], _array(row[1]), *row[2:]) for row in message["plots"]),
         alerts=tuple(AlertRow(*row) for row in message["alerts"]),

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, BinaryIO, Final, Self
 
+import numpy as np
+
 from mysingle.dsl.engine.broker import BrokerSettings
-from mysingle.dsl.engine.frames import Frame, read_frame, write_series, write_table
+from mysingle.dsl.engine.frames import Frame, SeriesByName, read_frame, write_series, write_table
 from mysingle.dsl.engine.result import PlotRow, Result
 from mysingle.dsl.engine.run import RunOptions
 from mysingle.dsl.errors import (
@@ -199,8 +201,8 @@ class WorkerPool:
             "bars": frame.size,
             "warmup": options.warmup,
             "broker": {"settings": asdict(broker)} if isinstance(broker, BrokerSettings) else broker and dict(broker),
-            "tier": asdict(options.tier),
-            "limits": asdict(options.limits or ResourceLimits()),
+            "tier": [options.tier.gas, options.tier.memory_bytes],
+            "limits": options.limits and asdict(options.limits),
             "meta": options.meta and dict(options.meta),
             "is_lenient": options.is_lenient,
         }
@@ -293,12 +295,12 @@ def _error(answer: Mapping[str, Any]) -> DSLError:
 
 def _in_form(result: Result, frame: Frame, program: Program) -> Result:
     """Give arrays the form of the data."""
-    found = result.result
+    found, lines = result.result, {}
     if isinstance(found, dict):
-        found = write_table(frame, {name: values.copy() for name, values in found.items()})
+        lines, found = found, write_table(frame, {name: values.copy() for name, values in found.items()})
     elif found is not None:
-        found = write_series(frame, found.copy())
-    signals = {name: write_series(frame, values.copy(), name) for name, values in result.signals.items()}
+        lines, found = {program.outputs[0].name: found}, write_series(frame, found.copy())
+    signals = SeriesByName(frame, {name: values for name, values in lines.items() if values.dtype == np.bool_})
     plots = tuple(_plot(row, frame) for row in result.plots)
     return Result(
         result=found, signals=signals, orders=result.orders, plots=plots, alerts=result.alerts, stats=result.stats,

@@ -51,8 +51,8 @@ class _Worker:
         options = RunOptions(
             warmup=job["warmup"],
             broker=_broker(job["broker"]),
-            tier=Tier(**job["tier"]),
-            limits=ResourceLimits(**job["limits"]),
+            tier=_tier(*job["tier"]),
+            limits=job["limits"] and ResourceLimits(**job["limits"]),
             meta=job["meta"],
             is_lenient=job["is_lenient"],
         )
@@ -75,6 +75,10 @@ class _Worker:
             name: np.frombuffer(self._arena, dtype=np.float64, count=size, offset=at * size * 8)
             for at, name in enumerate(names)
         }
+
+
+def _tier(gas: int, memory_bytes: int) -> Tier:
+    return Tier(gas=gas, memory_bytes=memory_bytes)
 
 
 def _broker(settings: Any) -> Any:
