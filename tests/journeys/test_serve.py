@@ -27,6 +27,7 @@ WORKER = """
         await asyncio.sleep(seconds)
         return "done"
 """
+ALICE = "a11ce0000000000000000001"
 MARGIN = 4.0  # for a noisy machine; the bound itself is drain + grace + 1 s
 
 Start = Callable[..., Any]
@@ -147,6 +148,43 @@ def test_pipelined_requests_start_afresh(start: Start) -> None:
             received = answers.read()
 
     assert received.count(b'{"outside":null}') == 2
+
+
+ECHO = """
+    from fastapi import WebSocket
+    from mysingle.core import create_fastapi_app, create_service_config
+
+    app = create_fastapi_app(create_service_config("echo"))
+
+    @app.websocket("/echo")
+    async def echo(socket: WebSocket):
+        await socket.accept()
+        await socket.send_text(socket.state.user.id)
+"""
+
+
+@pytest.mark.parametrize(
+    ("identity", "status", "message"),
+    [(f"X-User-Id: {ALICE}\r\n", b"101", ALICE.encode()), ("", b"403", b"")],
+    ids=["alice", "nobody"],
+)
+def test_websocket(start: Start, identity: str, status: bytes, message: bytes) -> None:
+    """What the extra `web` installs speaks WebSocket too, behind the same authentication."""
+    service = start(ECHO).wait_ready()
+    handshake = (
+        f"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{identity}"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        connection.sendall(handshake.encode())
+        with connection.makefile("rb") as answer:
+            head = [answer.readline()]
+            while head[-1] not in (b"\r\n", b""):
+                head.append(answer.readline())
+            received = answer.read(2 + len(message))[2:] if message else b""
+
+    assert head[0].split()[1] == status
+    assert received == message
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)

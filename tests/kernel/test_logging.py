@@ -356,6 +356,26 @@ def test_file_that_cannot_be_opened(tmp_path: Path) -> None:
         setup_logging("svc", log_file=tmp_path / "no such" / "log")
 
 
+@pytest.mark.parametrize("log_format", [None, "json", "console"])
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [("None", 0), ("io.StringIO()", 1)],
+    ids=["closed", "text-only"],
+)
+def test_unusual_standard_output(log_format: str | None, output: str, expected: int, script: Script) -> None:
+    """A process without standard output logs to nowhere; an output that takes text only, as in a notebook, gets it."""
+    result = script(
+        "import io, sys\nfrom mysingle._kernel.logging import *\n"
+        f"sys.stdout = {output}\nsetup_logging('svc', log_format={log_format!r})\n"
+        "get_logger().info('order.sent')\nflush_logs()\n"
+        "sys.__stdout__.write(sys.stdout.getvalue() if sys.stdout else '')"
+    )
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) == expected
+    assert result.stdout.count("order.sent") >= expected
+
+
 def test_bound_values(logged: Captured) -> None:
     """Values bound to a logger or to structlog's context stand in every record of theirs."""
     log = get_structured_logger("named").bind(order=7)

@@ -1,10 +1,12 @@
 """How a log record looks to a person at a terminal: one line, coloured, the trace below it."""
 
+import os
 import sys
+from typing import BinaryIO, TextIO, cast
 
 from mysingle._kernel.log_record import SEVERITIES, Access, LogRecord, context_values, timestamp
 
-__all__ = ["ConsoleFormat"]
+__all__ = ["ConsoleFormat", "is_terminal", "standard_output"]
 
 _COLOURS = {"DEBUG": "36", "INFO": "32", "WARN": "33", "ERROR": "31", "FATAL": "1;31"}
 _HIDDEN_PREFIXES = ("exception.", "code.", "logger.", "event_name", "request_id", "span_id", "trace_flags")
@@ -22,8 +24,33 @@ class ConsoleFormat:
         return _line(access.record())
 
 
+def is_terminal() -> bool:
+    """Tell whether a person reads the standard output; a process may have none."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def standard_output() -> BinaryIO:
+    """Return where lines go: standard output, also one that takes text only, or nowhere when there is none."""
+    if sys.stdout is None:
+        return open(os.devnull, "wb")  # noqa: PTH123  # it lives until the process ends
+    return getattr(sys.stdout, "buffer", None) or cast("BinaryIO", _AsBytes(sys.stdout))
+
+
+class _AsBytes:
+    """A stream of text, for a writer of bytes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data.decode())
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
 def _line(record: LogRecord) -> bytes:
-    is_colourful = sys.stdout.isatty()
+    is_colourful = is_terminal()
     severity = SEVERITIES[record.level][0]
     values = {**record.attributes, **context_values(record.context)}
     pairs = " ".join(

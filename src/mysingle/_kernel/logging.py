@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 import structlog
 
-from mysingle._kernel.console import ConsoleFormat
+from mysingle._kernel.console import ConsoleFormat, is_terminal, standard_output
 from mysingle._kernel.context import current_context
 from mysingle._kernel.log_record import SEVERITIES, Access, AccessTemplate, JsonFormat, LogRecord, context_values
 from mysingle._kernel.log_writer import LogWriter
@@ -78,9 +78,9 @@ def setup_logging(
     wanted = (service_name, level, environment, service_version, log_format, log_file or sys.stdout)
     if _sink is not None and _sink.wanted == wanted:
         return
-    stream: BinaryIO = log_file.open("ab") if log_file else sys.stdout.buffer
+    stream: BinaryIO = log_file.open("ab") if log_file else standard_output()
     if log_format is None:
-        log_format = "console" if environment != "production" and not log_file and sys.stdout.isatty() else "json"
+        log_format = "console" if environment != "production" and not log_file and is_terminal() else "json"
     resource = {
         "service.name": service_name,
         "service.version": service_version,
