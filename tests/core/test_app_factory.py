@@ -28,6 +28,10 @@ class Note(Document):
             id="documents-without-database",
         ),
         pytest.param(
+            {"config": CONFIG, "document_models": [Note, int]}, TypeError, "document_models has <class 'int'>", id="int"
+        ),
+        pytest.param({"config": CONFIG, "document_models": Note}, TypeError, "must be a list", id="no-list"),
+        pytest.param(
             {"config": create_service_config("a", enable_database=False, enable_audit_logging=True)},
             ValueError,
             "Audit logging needs a database",

@@ -110,9 +110,9 @@ def test_public_paths(given: Any, kept: tuple[str, ...]) -> None:
     assert create_service_config("my-service", public_paths=given).public_paths == kept
 
 
-@pytest.mark.parametrize("path", ["docs", "", "/*", "*"])
+@pytest.mark.parametrize("path", ["docs", "", "/*", "*", "/a/*/b", "/a*"])
 def test_bad_public_paths(path: str) -> None:
-    """A public path without a leading slash, or one that opens the whole service, is refused by name."""
+    """A path without a leading slash, that opens the whole service, or whose star opens nothing, is refused."""
     with pytest.raises(ValueError, match="public path"):
         create_service_config("my-service", public_paths=["/fine", path])
 
@@ -164,6 +164,9 @@ BAD_ARGUMENTS = [
     ("paths as text", {"public_paths": "/a"}),
     ("delay without end", {"drain_delay_seconds": float("inf")}),
     ("delay that is no number", {"drain_delay_seconds": float("nan")}),
+    ("delay that is a word", {"drain_delay_seconds": "soon"}),
+    ("lifespan that cannot be called", {"lifespan": "main"}),
+    ("version that is no text", {"service_version": None}),
     ("database name", {"database_name": "a b/$"}),
 ]
 

@@ -81,6 +81,24 @@ def test_extras_are_those_of_the_package() -> None:
     assert set(EXTRAS) <= set(declared)
 
 
+@pytest.mark.parametrize(
+    ("name", "missing", "command"),
+    [
+        ("mysingle.auth.User", "beanie", "mysingle[auth,database]"),
+        ("mysingle.testing.running", "fastapi", "mysingle[testing,web]"),
+        ("mysingle.database.BaseRedisCache", "redis", "mysingle[database]"),
+        ("mysingle.grpc.BaseGrpcServer", "grpc_health", "mysingle[grpc]"),
+    ],
+)
+def test_command_brings_what_is_missing(name: str, missing: str, command: str, script: Script) -> None:
+    """A library that the part's own extra does not bring is in the command with the extra that does."""
+    package, _, attribute = name.rpartition(".")
+    result = script(f"{blocked(missing)}from {package} import {attribute}")
+
+    assert f"needs {missing!r}, which is not installed" in result.stderr
+    assert f'pip install "{command}"' in result.stderr
+
+
 def test_require_installed() -> None:
     """An extra that is there is no error, and asking for it imports nothing."""
     before = set(sys.modules)

@@ -50,6 +50,13 @@ def _is_installed(module: str) -> bool:
         return False
 
 
+def _bringing(module: str, extra: str) -> str:
+    """Return the extras that a command needs: the part's own, and the one of the library if that is another."""
+    library = module.partition(".")[0]
+    owners = [name for name, modules in EXTRAS.items() if library in modules]
+    return extra if extra in owners or not owners else f"{extra},{owners[0]}"
+
+
 def lazy_exports(
     package: str, names: Mapping[str, str], extra: str | None = None
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -70,7 +77,8 @@ def lazy_exports(
         except ModuleNotFoundError as error:
             if extra is None or (error.name or "").startswith("mysingle"):
                 raise
-            raise MissingExtraError(extra, error.name or "a library", f"{package}.{name}") from error
+            missing = error.name or "a library"
+            raise MissingExtraError(_bringing(missing, extra), missing, f"{package}.{name}") from error
 
     def listing() -> list[str]:
         return sorted(names)

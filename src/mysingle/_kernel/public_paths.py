@@ -12,7 +12,7 @@ class PublicPaths:
     Matches decoded paths. A path that ends in `/*` opens its segment and everything below, and nothing beside it.
 
     Raises:
-        ValueError: a path that does not begin with a slash, or that would open the whole service.
+        ValueError: a path without a leading slash, one that would open the whole service, or with `*` in its middle.
     """
 
     __slots__ = ("_exact", "_segments")
@@ -22,6 +22,8 @@ class PublicPaths:
         for path in paths:
             if not path.startswith("/") or (path.endswith(_BELOW) and not path.removesuffix(_BELOW).strip("/")):
                 raise ValueError(f"public path {path!r} must start with '/', and must not open the whole service")
+            if "*" in path.removesuffix(_BELOW):
+                raise ValueError(f"public path {path!r} may have '*' only as its last segment: '/segment/*'")
         self._exact = frozenset(path for path in paths if not path.endswith(_BELOW))
         self._segments = tuple(path.removesuffix(_BELOW) for path in paths if path.endswith(_BELOW))
 

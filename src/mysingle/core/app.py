@@ -27,7 +27,8 @@ def create_fastapi_app(
         document_models: the Beanie documents of this service. Without any, and without audit, it needs no MongoDB.
 
     Raises:
-        TypeError: no configuration, or two. ValueError: documents although the database is off.
+        TypeError: no configuration, or two, or models that are no documents.
+        ValueError: documents although the database is off.
         SettingsError: settings that cannot be read. MissingExtraError: no `mysingle[web]`.
     """
     require("web", "create_fastapi_app")
@@ -36,6 +37,17 @@ def create_fastapi_app(
         raise TypeError("create_fastapi_app needs one configuration: create_fastapi_app(service_config=config)")
     if document_models and not chosen.enable_database:
         raise ServiceConfigError("document_models need a database, but the configuration says enable_database=False")
+    _check_models(document_models)
     from mysingle.core._assemble import assemble
 
     return assemble(chosen, tuple(document_models or ()))
+
+
+def _check_models(models: object) -> None:
+    if isinstance(models, type):
+        raise TypeError(f"document_models must be a list, for example [{models.__name__}]")
+    for model in models or ():  # type: ignore[attr-defined]  # whatever a caller gave
+        if not hasattr(model, "get_model_type"):  # what Beanie asks each of them
+            raise TypeError(
+                f"document_models has {model!r}: documents are subclasses of mysingle.core.base.BaseDocument"
+            )

@@ -133,6 +133,7 @@ def create_service_config(
         ServiceConfigError: a name, path or delay that cannot be used; a `ValueError`.
     """
     _check(service_name, database_name, drain_delay_seconds)
+    _check_kinds(service_version, lifespan)
     checks = critical_checks or ()
     if isinstance(checks, str):
         raise ServiceConfigError(f"critical_checks {checks!r} must be a list of names, for example ['mongodb']")
@@ -166,10 +167,21 @@ def _check(service_name: str, database_name: str | None, drain_delay_seconds: fl
         )
     if database_name is not None and not _DATABASE.fullmatch(database_name):
         raise ServiceConfigError(f"database_name {database_name!r} cannot be used: letters, digits, '_' and '-' only")
-    if drain_delay_seconds is not None and not 0 <= float(drain_delay_seconds) < math.inf:
+    if drain_delay_seconds is not None and not _is_duration(drain_delay_seconds):
         raise ServiceConfigError(
             f"drain_delay_seconds {drain_delay_seconds!r} must not be negative, and must be a number"
         )
+
+
+def _is_duration(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and 0 <= seconds < math.inf
+
+
+def _check_kinds(service_version: object, lifespan: object) -> None:
+    if not isinstance(service_version, str) or not service_version:
+        raise ServiceConfigError(f"service_version {service_version!r} must be text, for example '1.0.0'")
+    if lifespan is not None and not callable(lifespan):
+        raise ServiceConfigError(f"lifespan {lifespan!r} must be a function of the app, with @asynccontextmanager")
 
 
 def _texts(name: str, values: Iterable[str]) -> tuple[str, ...]:
