@@ -91,6 +91,15 @@ def test_unsafe_settings_end_the_process(start: Start, listener: socket.socket, 
     assert "changeme-now" not in service.said
 
 
+def test_metrics_directory_that_is_not_there(start: Start, tmp_path: Path) -> None:
+    """A directory for the metrics of several workers that does not exist is one line, not a traceback."""
+    service = start(WORKER, PROMETHEUS_MULTIPROC_DIR=tmp_path / "absent")
+
+    assert service.wait() == 2
+    assert "PROMETHEUS_MULTIPROC_DIR: No such file or directory" in service.said
+    assert "Traceback" not in service.said
+
+
 GIVES_UP = """
     import sys
     from contextlib import asynccontextmanager

@@ -11,6 +11,8 @@ Name = Annotated[str, Field(min_length=1, max_length=80)]
 Symbol = Annotated[str, Field(pattern=r"^[A-Z0-9.-]{1,15}$")]
 Interval = Literal["1m", "5m", "1h", "1d"]
 Status = Literal["draft", "running"]
+Parameter = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 Source = Annotated[str, Field(min_length=1, max_length=32_768)]
 
 
@@ -37,7 +39,7 @@ class StrategyIn(BaseModel, extra="forbid"):
     symbol: Symbol
     interval: Interval = "1d"
     source: Source
-    parameters: dict[str, float] = Field(default_factory=dict)
+    parameters: dict[Parameter, Number] = Field(default_factory=dict)
 
 
 class StrategyOut(BaseResponseSchema):

@@ -169,6 +169,7 @@ async def test_nobody_is_refused(nobody: AsyncClient, method: str, path: str) ->
         ({"symbol": "???"}, "body.symbol"),
         ({"interval": "3m"}, "body.interval"),
         ({"parameters": {"fast": "quick"}}, "body.parameters.fast"),
+        ({"parameters": {"a\0b": 1}}, "body.parameters.a\0b.[key]"),
         ({"user_id": "b0b000000000000000000002"}, "body.user_id"),
         ({"status": "running"}, "body.status"),
         ({"source": ""}, "body.source"),

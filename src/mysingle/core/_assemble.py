@@ -15,7 +15,7 @@ from mysingle._kernel import propagation
 from mysingle._kernel.extras import require
 from mysingle._kernel.health import HealthRegistry
 from mysingle._kernel.metrics import ServiceMetrics
-from mysingle._kernel.settings import CommonSettings, get_settings
+from mysingle._kernel.settings import CommonSettings, SettingsError, get_settings
 from mysingle.auth import AuthMiddleware
 from mysingle.core._errors import answer_of_handler, install_error_handlers
 from mysingle.core._lifespan import ServiceLifespan
@@ -74,11 +74,18 @@ def assemble(config: ServiceConfig, document_models: tuple[type[Any], ...]) -> F
 def _make_parts(config: ServiceConfig, document_models: tuple[type[Any], ...]) -> _Parts:
     settings = get_settings()
     health = HealthRegistry(critical=config.critical_checks)
-    metrics = ServiceMetrics(config.service_name, config.service_version)
+    metrics = _make_metrics(config)
     iam_parts = _make_iam(config, settings, metrics)
     lifespan = ServiceLifespan(config, settings, health, metrics, document_models, iam_parts)
     operations = make_operations(config, health, metrics, shows_details=settings.is_relaxed)
     return _Parts(config, settings, health, metrics, lifespan, operations, iam_parts)
+
+
+def _make_metrics(config: ServiceConfig) -> ServiceMetrics:
+    try:
+        return ServiceMetrics(config.service_name, config.service_version)
+    except OSError as error:  # in multi-process mode the library keeps its values in files
+        raise SettingsError([f"PROMETHEUS_MULTIPROC_DIR: {error.strerror}: {error.filename!r}"]) from error
 
 
 def _make_iam(config: ServiceConfig, settings: CommonSettings, metrics: ServiceMetrics) -> "IamParts | None":
