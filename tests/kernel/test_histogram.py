@@ -5,6 +5,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from mysingle._kernel.histogram import DurationHistogram
+from mysingle._kernel.rpc_metrics import RpcFamily
 
 BOUNDS = (0.005, 0.1, 1.0, 10.0)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -27,6 +28,17 @@ def test_same_as_the_library(observations: list[tuple[str, float]]) -> None:
     text = generate_latest(registry).decode()
 
     assert samples(text) == samples(ours.render(with_exemplars=False).decode())
+
+
+@given(target=labels)
+def test_counts_of_any_label(target: str) -> None:
+    """A counter of gRPC is scraped as it was counted, whatever its label holds."""
+    family = RpcFamily("t", "Text.", "counter", ("grpc_target",))
+    family.labels(target).inc()
+    text = "\n".join([*family.render(is_openmetrics=False), ""])
+
+    (found,) = [sample for item in parse_text(text) for sample in item.samples]  # type: ignore[no-untyped-call]  # untyped upstream
+    assert (found.labels, found.value) == ({"grpc_target": target}, 1.0)
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

@@ -15,6 +15,7 @@ from mysingle._kernel.identity import AuthenticatedUser
 from mysingle.clients import BaseGrpcClient, DiscoveryError, get_pool
 from mysingle.core.errors import InvalidArgumentError
 from mysingle.protos.market_data.v1 import market_data_pb2, market_data_pb2_grpc
+from mysingle.protos.notification.v1 import notification_pb2
 from mysingle.testing import grpc_pair
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
@@ -90,6 +91,82 @@ def test_user_id_that_is_none(user_id: str, rpc: Any) -> None:
         rpc.Client("h", user_id=user_id)
 
 
+@pytest.mark.parametrize("timeout", [float("inf"), 1e300, 10**10, 5, True])
+async def test_long_timeouts(timeout: float, rpc: Any) -> None:
+    """A time limit beyond what gRPC can count is a long one, not one that has passed."""
+    async with grpc_pair(rpc.register) as pair, rpc.Client(pair.host, timeout=timeout) as client:
+        assert (await client.market.GetBars(rpc.bars("x"))).symbol
+        assert (await client.market.GetBars(rpc.bars("x"), timeout=timeout)).symbol
+    left = rpc.market.contexts[0].seconds_left()
+
+    assert left is None or left > 0
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), "5", [1]])
+async def test_timeout_that_is_none(timeout: Any, rpc: Any) -> None:
+    """A time limit that is no number is refused where it is written."""
+    with pytest.raises(InvalidArgumentError, match="is no number of seconds"):
+        rpc.Client("h", timeout=timeout)
+    with pytest.raises(InvalidArgumentError, match="is no number of seconds"):
+        rpc.Client("h").market.GetBars(rpc.bars("x"), timeout=timeout)
+
+
+@pytest.mark.parametrize("metadata", [{"user-id": "x"}, [("x",)], "abc", 5], ids=str)
+async def test_metadata_that_are_no_pairs(metadata: Any, rpc: Any) -> None:
+    """Metadata of another shape are refused with what they should be."""
+    with pytest.raises(InvalidArgumentError, match="pairs of a name and a value"):
+        rpc.Client("h").market.GetBars(rpc.bars("x"), metadata=metadata)
+
+
+async def failing() -> Any:
+    yield notification_pb2.SendRequest()
+    raise ValueError("the source failed")
+
+
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream", "write"])
+async def test_no_message(kind: str, rpc: Any) -> None:
+    """What is no message raises, and is not sent as an empty one."""
+    async with grpc_pair(rpc.register) as pair, rpc.Client(pair.host, timeout=5) as client:
+
+        async def call() -> None:
+            if kind == "unary_unary":
+                await client.market.GetBars(None)
+            elif kind == "unary_stream":
+                await rpc.finish(kind, client.market.StreamBars("x"))
+            elif kind == "stream_unary":
+                await client.notifications.SendMany(["x"])
+            elif kind == "stream_stream":
+                await rpc.finish(kind, client.indicators.ComputeMany(iter([5])))
+            else:
+                writing = client.notifications.SendMany()
+                await writing.write("x")
+
+        with pytest.raises(TypeError, match="takes a message, not a"):
+            await call()
+
+    assert not [what for what in rpc.market.calls if what]
+
+
+@pytest.mark.parametrize("requests", [failing, lambda: 5], ids=["fails", "no iterator"])
+@pytest.mark.parametrize("kind", ["stream_unary", "stream_stream", "read"])
+async def test_source_of_requests_fails(kind: str, requests: Any, rpc: Any) -> None:
+    """When the source of a stream fails, the caller hears why, and not that somebody has cancelled the call."""
+    async with grpc_pair(rpc.register) as pair, rpc.Client(pair.host, timeout=5) as client:
+
+        async def call() -> None:
+            if kind == "stream_unary":
+                await client.notifications.SendMany(requests())
+            elif kind == "stream_stream":
+                await rpc.finish(kind, client.indicators.ComputeMany(requests()))
+            else:
+                reading = client.indicators.ComputeMany(requests())
+                while await reading.read() is not grpc.aio.EOF:
+                    pass
+
+        with pytest.raises((ValueError, TypeError), match=r"the source failed|come from an iterator"):
+            await call()
+
+
 ADDRESSES = [
     ({}, None, "dns:///localhost:50051"),
     ({"ENVIRONMENT": "production"}, None, "dns:///my-service:50051"),
@@ -102,6 +179,10 @@ ADDRESSES = [
     ({}, "10.0.0.1:1,10.0.0.2", "ipv4:10.0.0.1:1,10.0.0.2:50051"),
     ({}, "dns:///x:1", "dns:///x:1"),
     ({}, "unix:/tmp/s", "unix:/tmp/s"),
+    ({}, "ipv4:10.0.0.1:1,10.0.0.2:2", "ipv4:10.0.0.1:1,10.0.0.2:2"),
+    ({}, "ipv6:[::1]:1,[fe80::1%25eth0]:2", "ipv6:[::1]:1,[fe80::1%25eth0]:2"),
+    ({}, "dns://8.8.8.8/x.y:1", "dns://8.8.8.8/x.y:1"),
+    ({}, "dns:50051", "dns:///dns:50051"),
     ({}, "::1", "dns:///[::1]:50051"),
     ({}, "[::1]:9", "dns:///[::1]:9"),
 ]
@@ -116,7 +197,13 @@ def test_address(environment: dict[str, str], host: str | None, target: str, mon
     assert BaseGrpcClient("my-service", 50051, host).channel.endpoint.address.target == target
 
 
-@pytest.mark.parametrize("host", ["a b", "a:x", "a:0", "a:70000", "http://a", "a,b", "[::1", "-a", "a/b"])
+HOSTS = ["a b", "a:x", "a:0", "a:70000", "http://a", "a,b", "[::1", "-a", "a/b", "a:\u0661", ","]
+TARGETS = ["dns:///", 'dns:///a"b:1', "dns:///a:x", "ipv4:300.1.1.1:5", "ipv4:", "ipv6:::1:5", "unix:", "xds:"]
+
+
+@pytest.mark.parametrize(
+    "host", ["a b", "a:x", "a:0", "a:70000", "http://a", "a,b", "[::1", "-a", "a/b", "a:\u0661", ",", *TARGETS]
+)
 def test_wrong_address(host: str) -> None:
     """An address that cannot be is refused where it is written, with the forms that there are."""
     with pytest.raises(DiscoveryError, match="is no address"):

@@ -4,7 +4,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 
-__all__ = ["DURATION_BUCKETS", "DurationHistogram", "DurationSeries"]
+__all__ = ["DURATION_BUCKETS", "DurationHistogram", "DurationSeries", "label_pairs"]
 
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Seconds. Source: OpenTelemetry semantic conventions, HTTP and RPC metrics."""
@@ -61,8 +61,7 @@ class DurationHistogram:
         """Return the series of one set of label values, in the order of the names."""
         series = self._series.get(values)
         if series is None:
-            pairs = zip(self._label_names, values, strict=True)
-            labels = ",".join(f'{name}="{_escape(value)}"' for name, value in pairs)
+            labels = label_pairs(self._label_names, values)
             series = self._series[values] = DurationSeries(self._name, labels, self._bounds)
         return series
 
@@ -76,6 +75,11 @@ class DurationHistogram:
         for series in self._series.values():
             lines += series.lines(with_exemplars)
         return "\n".join([*lines, ""]).encode()
+
+
+def label_pairs(names: Sequence[str], values: Sequence[str]) -> str:
+    """Return labels as both text formats write them between the braces."""
+    return ",".join(f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True))
 
 
 def _escape(value: str) -> str:

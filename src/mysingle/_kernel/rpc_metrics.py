@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
-from mysingle._kernel.histogram import DURATION_BUCKETS, DurationHistogram, DurationSeries
+from mysingle._kernel.histogram import DURATION_BUCKETS, DurationHistogram, DurationSeries, label_pairs
 
 __all__ = ["RpcCount", "RpcFamily", "RpcMetrics", "client_metrics"]
 
@@ -58,8 +58,7 @@ class RpcFamily:
         name = self.name if is_openmetrics else sample
         lines = [f"# HELP {name} {self._help}", f"# TYPE {name} {self.kind}"]
         for values, count in self._series.items():
-            pairs = ",".join(f'{key}="{value}"' for key, value in zip(self.label_names, values, strict=True))
-            lines.append(f"{sample}{{{pairs}}} {count.value!r}")
+            lines.append(f"{sample}{{{label_pairs(self.label_names, values)}}} {count.value!r}")
         return lines
 
 

@@ -18,7 +18,7 @@ from mysingle._kernel.propagation import (
     new_id,
 )
 from mysingle._kernel.settings import CommonSettings, get_settings
-from mysingle.clients._channel import CallSettings, ServiceChannel
+from mysingle.clients._channel import CallSettings, ServiceChannel, clean_timeout
 from mysingle.clients._discovery import resolve
 from mysingle.clients._policy import ClientPolicy
 from mysingle.clients._pool import Endpoint
@@ -52,7 +52,7 @@ class BaseGrpcClient:
 
     Raises:
         DiscoveryError: an address that cannot be used. PolicyError: a policy that cannot be used.
-        InvalidArgumentError: a user id that is none, or an option that does not exist.
+        InvalidArgumentError: a user id or a timeout that is none, or an option that does not exist.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class BaseGrpcClient:
     ) -> None:
         settings = get_settings()
         self.service_name = service_name
-        self.timeout = settings.GRPC_DEFAULT_TIMEOUT_SECONDS if timeout is None else timeout
+        self.timeout = clean_timeout(settings.GRPC_DEFAULT_TIMEOUT_SECONDS if timeout is None else timeout)
         self._user = _user(user_id, request)
         self.correlation_id = _correlation_id(correlation_id, request)
         policy, tls = _options(options, settings, use_tls)

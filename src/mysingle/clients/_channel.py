@@ -1,5 +1,6 @@
 """The channel that a stub sees: every call gets metadata, a deadline, telemetry, and a policy."""
 
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -22,11 +23,12 @@ from mysingle.clients._hedging import HedgeBudget, HedgedCall
 from mysingle.clients._policy import ClientPolicy
 from mysingle.clients._pool import Endpoint, MethodState, PooledChannel, get_pool
 from mysingle.clients._refused import RefusedCall
-from mysingle.clients._streams import StreamingCall
+from mysingle.clients._streams import Requests, StreamingCall
 
-__all__ = ["CallSettings", "ServiceChannel"]
+__all__ = ["CallSettings", "ServiceChannel", "clean_timeout"]
 
 _NAME = re.compile(r"[a-z0-9_.-]+")
+_LONGEST_SECONDS = 86_400.0 * 365  # far beyond, gRPC takes a deadline for one that has passed
 
 Metadata = tuple[tuple[str, str | bytes], ...]
 
@@ -104,7 +106,11 @@ class ServiceChannel:
 
 def _checked(explicit: Any) -> Metadata:
     """Return what the caller gives, with names in lower case; refuse what HTTP/2 does not carry."""
-    given = tuple((str(key).lower(), value) for key, value in explicit)
+    try:
+        given = tuple((str(key).lower(), value) for key, value in explicit)
+    except (TypeError, ValueError) as error:
+        message = "metadata are pairs of a name and a value"
+        raise InvalidArgumentError(message, reason="METADATA_INVALID") from error
     for key, value in given:
         is_text = isinstance(value, str) and value.isascii() and value.isprintable()
         if not _NAME.fullmatch(key) or not (isinstance(value, bytes) if key.endswith("-bin") else is_text):
@@ -117,6 +123,18 @@ def _checked(explicit: Any) -> Metadata:
 def _merged(pairs: Sequence[tuple[str, str | bytes]], given: Metadata) -> Metadata:
     names = {key for key, _ in given}
     return (*(pair for pair in pairs if pair[0] not in names), *given)
+
+
+def clean_timeout(seconds: Any) -> float:
+    """
+    Return a time limit that gRPC can keep: a year at most.
+
+    Raises:
+        InvalidArgumentError: what is no number.
+    """
+    if not isinstance(seconds, int | float) or math.isnan(seconds):
+        raise InvalidArgumentError(f"timeout={seconds!r} is no number of seconds", reason="TIMEOUT_INVALID")
+    return min(seconds, _LONGEST_SECONDS)
 
 
 class _Multicallable:
@@ -134,9 +152,9 @@ class _Multicallable:
         channel, settings = self._channel, self._channel.settings
         explicit = _checked(metadata) if metadata else ()
         pooled = channel.pooled(self._service)
-        state = pooled.method(self._kind, self._path, self._serializer, self._deserializer)
+        state = pooled.method(self._kind, self._path, self._deserializer)
         context = current_context()
-        wanted = settings.timeout if timeout is None else timeout
+        wanted = settings.timeout if timeout is None else clean_timeout(timeout)
         if context.deadline is not None:
             wanted = min(wanted, context.deadline - time.monotonic() - settings.reserve)
         span = start_span(state.name, "client", context, state.span_attributes)
@@ -164,6 +182,14 @@ class _Multicallable:
     ) -> Any:
         return state.raw(request, timeout=timeout, metadata=metadata, **options)
 
+    def _serialize(self, request: Any) -> bytes:
+        """Return the bytes of a request; gRPC itself would send an empty message when it cannot be serialised."""
+        try:
+            data: bytes = request if self._serializer is None else self._serializer(request)
+        except TypeError as error:
+            raise TypeError(f"{self._path} takes a message, not a {type(request).__name__}") from error
+        return data
+
 
 class _Unary(_Multicallable):
     """A method with one request and one response."""
@@ -171,7 +197,7 @@ class _Unary(_Multicallable):
     __slots__ = ()
 
     def __call__(self, request: Any, *, timeout: float | None = None, metadata: Any = None, **options: Any) -> Any:
-        return self._call(request, timeout, metadata, options)
+        return self._call(self._serialize(request), timeout, metadata, options)
 
     def _start(
         self,
@@ -204,8 +230,13 @@ class _Streaming(_Multicallable):
     ) -> Any:
         if "request_iterator" in options:
             request = options.pop("request_iterator")
+        requests = None
+        if self._kind == "unary_stream":
+            request = self._serialize(request)
+        elif request is not None:
+            request = requests = Requests(request, self._serialize)
         call = self._call(request, timeout, metadata, options)
-        return call if isinstance(call, RefusedCall) else StreamingCall(call)
+        return call if isinstance(call, RefusedCall) else StreamingCall(call, self._serialize, requests)
 
 
 class _Observation:

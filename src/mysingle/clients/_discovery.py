@@ -11,7 +11,17 @@ from mysingle._kernel.settings.discovery import discovered_host, discovered_port
 
 __all__ = ["Address", "DiscoveryError", "resolve"]
 
-_SCHEMES = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:", "vsock:", "xds:")
+_PORT = r"[0-9]{1,5}"
+_IPV6 = rf"\[[0-9A-Fa-f:.%a-z]+\]:{_PORT}"
+_TARGETS = {
+    "dns:": rf"(//[A-Za-z0-9.:\[\]-]*/)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?",
+    "ipv6:": rf"{_IPV6}(,{_IPV6})*",
+    "unix:": r"[^\x00\s\"]+",
+    "unix-abstract:": r"[^\x00\s\"]+",
+    "vsock:": r"[0-9]+:[0-9]+",
+    "xds:": r"//[A-Za-z0-9./_:-]+",
+}
+"""Scheme of gRPC → what stands behind it; the channel itself would only say so at the first call."""
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?")
 _MAX_PORT = 65_535
 
@@ -55,7 +65,13 @@ def resolve(service_name: str, default_port: int, host: str | None, is_local: Ca
 
 @lru_cache(maxsize=1024)
 def _parse(chosen: str, port: int) -> Address:
-    if chosen.startswith(_SCHEMES):
+    scheme, separator, rest = chosen.partition(":")
+    if scheme == "ipv4" and not _is_port(rest):
+        return _many(rest, port)
+    behind = _TARGETS.get(scheme + separator)
+    if behind is not None and not _is_port(rest):
+        if not re.fullmatch(behind, rest):
+            raise _wrong(chosen, "behind the scheme stands no address: use dns:///host:50051 or ipv4:10.0.0.1:50051")
         return Address(chosen, chosen, "")
     if "," in chosen:
         return _many(chosen, port)
@@ -67,6 +83,8 @@ def _parse(chosen: str, port: int) -> Address:
 def _many(chosen: str, port: int) -> Address:
     """Several addresses become one target, so that calls are spread over them."""
     pairs = [_split(part.strip()) for part in chosen.split(",") if part.strip()]
+    if not pairs:
+        raise _wrong(chosen, "the list is empty")
     for name, _ in pairs:
         try:
             ipaddress.IPv4Address(name)
@@ -100,9 +118,13 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _port(text: str, where: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) <= _MAX_PORT:
+    if not _is_port(text):
         raise _wrong(where, f"{text!r} is not a port between 1 and {_MAX_PORT}")
     return int(text)
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 0 < int(text) <= _MAX_PORT
 
 
 def _wrong(what: str, why: str) -> DiscoveryError:

@@ -88,12 +88,12 @@ class PooledChannel:
         """How many methods have been called."""
         return len(self._methods)
 
-    def method(self, kind: str, path: str, serializer: Any, deserializer: Any) -> MethodState:
-        """Return what the calls of a method share; made at the first one."""
+    def method(self, kind: str, path: str, deserializer: Any) -> MethodState:
+        """Return what the calls of a method share; made at the first one. It takes requests that are serialised."""
         key = (path, deserializer)  # a stub makes the bound method anew each time, but they are equal
         state = self._methods.get(key)
         if state is None:
-            raw = getattr(self.native, kind)(path, serializer, deserializer)
+            raw = getattr(self.native, kind)(path, None, deserializer)
             state = self._methods[key] = MethodState(path, raw, self._address)
         return state
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import grpc
@@ -14,12 +15,17 @@ from mysingle.grpc._threads import HandlerThreads
 __all__ = ["UNKNOWN_METHOD", "Listing", "Registrar", "WrapUnary", "Wrapper"]
 
 WrapUnary = Callable[[Method, Callable[..., Any], UnaryHandler], UnaryHandler]
+Handle = Callable[[Any, Any], Any]
 UNKNOWN_METHOD = "_OTHER"
+
+
+def _as_it_is(request: Any) -> Any:
+    return request
 
 
 class Wrapper:
     """
-    Puts layers around handlers.
+    Puts layers around handlers; requests are read, and single responses written, inside of them.
 
     Args:
         layers: outermost first.
@@ -45,15 +51,14 @@ class Wrapper:
         )
         if method.is_unary:
             return grpc.unary_unary_rpc_method_handler(self._unary_unary(method, handler))
+        parse = partial(_parsed, handler.request_deserializer)
         if not method.response_streaming:
-            return grpc.stream_unary_rpc_method_handler(
-                self._stream_unary(method, handler), handler.request_deserializer, handler.response_serializer
-            )
-        make = (
-            grpc.stream_stream_rpc_method_handler if method.request_streaming else grpc.unary_stream_rpc_method_handler
-        )
-        behavior = handler.stream_stream or handler.unary_stream
-        return make(self._streaming(method, behavior), handler.request_deserializer, handler.response_serializer)
+            return grpc.stream_unary_rpc_method_handler(self._stream_unary(method, handler), parse)
+        if method.request_streaming:
+            streaming = self._streaming(method, handler.stream_stream)
+            return grpc.stream_stream_rpc_method_handler(streaming, parse, handler.response_serializer)
+        streaming = self._streaming(method, handler.unary_stream, parse)
+        return grpc.unary_stream_rpc_method_handler(streaming, None, handler.response_serializer)
 
     def unknown(self) -> Any:
         """Return the handler of every method that there is not."""
@@ -67,7 +72,7 @@ class Wrapper:
     def _around(self, method: Method, native: Any) -> Around:
         return Around(ServerCall(method, native), self._enter, self._leave)
 
-    def _unary_unary(self, method: Method, handler: Any) -> Callable[[bytes, Any], Any]:
+    def _unary_unary(self, method: Method, handler: Any) -> Handle:
         behavior = handler.unary_unary
         parse, serialize = handler.request_deserializer, handler.response_serializer
         run = behavior if _is_async(behavior) else self._in_thread(behavior)
@@ -87,43 +92,47 @@ class Wrapper:
 
         return handle
 
-    def _stream_unary(self, method: Method, handler: Any) -> Callable[[Any, Any], Any]:
-        behavior = handler.stream_unary
+    def _stream_unary(self, method: Method, handler: Any) -> Handle:
+        behavior, serialize = handler.stream_unary, handler.response_serializer
         run = behavior if _is_async(behavior) else self._in_thread(behavior)
 
         async def handle(requests: Any, native: Any) -> Any:
             async with self._around(method, native):
-                return await run(requests, native)
+                response = await run(requests, native)
+                return response if serialize is None else serialize(response)
 
         return handle
 
-    def _streaming(self, method: Method, behavior: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    def _streaming(
+        self, method: Method, behavior: Callable[..., Any], parse: Callable[[Any], Any] = _as_it_is
+    ) -> Handle:
+        """Wrap a handler whose responses stream; `parse` is for a single request."""
         if inspect.iscoroutinefunction(behavior):
-            return self._writing(method, behavior)
+            return self._writing(method, behavior, parse)
         if inspect.isasyncgenfunction(behavior) or _is_async(behavior):
-            return self._yielding(method, behavior)
+            return self._yielding(method, behavior, parse)
 
         def in_threads(request: Any, native: Any) -> AsyncIterator[Any]:
             return self._threads.stream(behavior, request, native)
 
-        return self._yielding(method, in_threads)
+        return self._yielding(method, in_threads, parse)
 
-    def _writing(self, method: Method, behavior: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    def _writing(self, method: Method, behavior: Callable[..., Any], parse: Callable[[Any], Any]) -> Handle:
         """Wrap a handler that calls `context.write` itself."""
 
         async def handle(request: Any, native: Any) -> None:
             async with self._around(method, native):
-                await behavior(request, native)
+                await behavior(parse(request), native)
 
         return handle
 
-    def _yielding(self, method: Method, behavior: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    def _yielding(self, method: Method, behavior: Callable[..., Any], parse: Callable[[Any], Any]) -> Handle:
         """Wrap a handler that yields; its end is awaited here, so that its `finally` runs inside of the layers."""
 
         async def handle(request: Any, native: Any) -> None:
             write = native.write
             async with self._around(method, native):
-                responses = behavior(request, native)
+                responses = behavior(parse(request), native)
                 try:
                     async for response in responses:
                         await write(response)
@@ -134,7 +143,7 @@ class Wrapper:
 
         return handle
 
-    def _in_thread(self, behavior: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    def _in_thread(self, behavior: Callable[..., Any]) -> Handle:
         async def run(request: Any, native: Any) -> Any:
             return await self._threads.unary(behavior, request, native)
 

@@ -52,7 +52,7 @@ class ErrorsLayer:
         try:
             if isinstance(error, grpc.aio.AbortError):
                 call.code = call.reason = code_name(call.native.code())
-            elif isinstance(error, asyncio.CancelledError):
+            elif isinstance(error, asyncio.CancelledError) and _was_cancelled(call):
                 await self._cancelled(call)
             else:
                 await self._fail(call, error)
@@ -85,6 +85,12 @@ class ErrorsLayer:
         status = to_status(error, self._service_name, correlation_id)
         trailers = (*call.native.trailing_metadata(), *status.trailers)
         await call.native.abort(status.code, status.message, trailers)
+
+
+def _was_cancelled(call: ServerCall) -> bool:
+    """Tell whether somebody has cancelled the call; a handler can also raise this error out of what it waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0 or call.native.cancelled()
 
 
 def code_name(status: Any) -> str:
