@@ -1,6 +1,7 @@
 """What stands around a handler."""
 
 import asyncio
+import contextlib
 import inspect
 from typing import Any
 
@@ -22,7 +23,7 @@ from mysingle.grpc import (
 )
 from mysingle.grpc._server import SERVER
 from mysingle.protos.market_data.v1 import market_data_pb2, market_data_pb2_grpc
-from mysingle.protos.notification.v1 import notification_pb2
+from mysingle.protos.notification.v1 import notification_pb2, notification_pb2_grpc
 from mysingle.testing import grpc_pair
 
 OTHER = "b0b000000000000000000002"
@@ -124,6 +125,38 @@ async def test_cut_work_is_not_retryable(rpc: Any) -> None:
 
     assert (caught.value.code(), reason_of(caught.value)) == (grpc.StatusCode.CANCELLED, "SERVER_STOPPED")
     assert len(rpc.market.calls) == 1
+
+
+async def test_work_that_ignores_the_cut(rpc: Any) -> None:
+    """A handler that goes on when it is cut is answered for, in the same way, and counted as what was answered."""
+    may_end = asyncio.Event()
+
+    class Stubborn(notification_pb2_grpc.NotificationServiceServicer):
+        async def Send(self, request: Any, context: Any) -> Any:
+            rpc.market.calls.append("begun")
+            while not may_end.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await may_end.wait()
+            return notification_pb2.SendResponse()
+
+    def register(server: Any) -> None:
+        notification_pb2_grpc.add_NotificationServiceServicer_to_server(Stubborn(), server)
+
+    async with grpc_pair(register) as pair, rpc.Client(pair.host, timeout=30) as client:
+        call = client.notifications.Send(notification_pb2.SendRequest())
+        while not rpc.market.calls:
+            await asyncio.sleep(0.01)
+        stopping = asyncio.ensure_future(pair.server.stop(0.05))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        may_end.set()
+        await stopping
+        measured = pair.server.metrics.render(is_openmetrics=False).decode()
+
+    assert (caught.value.code(), reason_of(caught.value)) == (grpc.StatusCode.CANCELLED, "SERVER_STOPPED")
+    assert len(rpc.market.calls) == 1
+    assert pair.server.metrics.count() == 1
+    assert 'rpc_status_code="CANCELLED"' in measured
 
 
 async def test_hooks() -> None:

@@ -1,6 +1,7 @@
 """A gRPC server with everything around its handlers: in the process of a web service, or alone."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -22,7 +23,7 @@ from mysingle.grpc._health import SERVICE as HEALTH_SERVICE
 from mysingle.grpc._health import HealthService
 from mysingle.grpc._interceptors.auth import AuthLayer, ExemptMethods
 from mysingle.grpc._interceptors.context import ContextLayer
-from mysingle.grpc._interceptors.errors import ErrorsLayer
+from mysingle.grpc._interceptors.errors import ErrorsLayer, Running, answer_stopped
 from mysingle.grpc._interceptors.gate import GateLayer, LoopLag
 from mysingle.grpc._interceptors.idempotency import IdempotentCalls
 from mysingle.grpc._interceptors.observe import ObserveLayer
@@ -59,7 +60,7 @@ class BaseGrpcServer:
         self._server: Any = None
         self._is_stopping = False
         self._stopped: asyncio.Task[None] | None = None
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: Running = {}
         self.lag = LoopLag()
         self.gate = GateLayer(
             self.health,
@@ -108,8 +109,8 @@ class BaseGrpcServer:
         )
 
     @property
-    def running(self) -> set[asyncio.Task[Any]]:
-        """The tasks of the calls in flight."""
+    def running(self) -> Running:
+        """The calls in flight, by their tasks."""
         return self._running
 
     @property
@@ -208,7 +209,7 @@ class BaseGrpcServer:
         await self.before_stop()
         loop = asyncio.get_running_loop()
         ends = loop.time() + grace
-        closing = loop.create_task(self._server.stop(grace + _LAST_ANSWERS_SECONDS))
+        closing = loop.create_task(self._server.stop(grace + 2 * _LAST_ANSWERS_SECONDS))
         while self._running and loop.time() < ends:  # noqa: ASYNC110  # an event would cost something at every call
             await asyncio.sleep(_POLL_SECONDS)
         self._is_stopping = True
@@ -216,6 +217,9 @@ class BaseGrpcServer:
             task.cancel()
         while self._running and loop.time() < ends + _LAST_ANSWERS_SECONDS:  # noqa: ASYNC110  # as above
             await asyncio.sleep(_POLL_SECONDS)
+        for call in list(self._running.values()):  # handlers that go on; gRPC would say UNAVAILABLE for them
+            with contextlib.suppress(Exception):
+                await answer_stopped(call, self.config.service_name)
         await closing
         self.lag.stop()
         self.threads.close()

@@ -5,18 +5,20 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-from mysingle._kernel.context import current_context
 from mysingle._kernel.errors import ErrorCode, MySingleError, translate
 from mysingle._kernel.logging import get_logger
 from mysingle.grpc._around import ServerCall
 from mysingle.grpc._status import error_of_call, to_status
 
-__all__ = ["ErrorsLayer", "StoppedError"]
+__all__ = ["ErrorsLayer", "Running", "StoppedError", "answer_stopped"]
 
 log = get_logger("mysingle.grpc")
 
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 _SERVER_FAULTS = frozenset({ErrorCode.INTERNAL, ErrorCode.UNKNOWN, ErrorCode.DATA_LOSS, ErrorCode.UNAVAILABLE})
+
+
+Running = dict["asyncio.Task[Any]", ServerCall]
 
 
 class StoppedError(MySingleError):
@@ -28,7 +30,7 @@ class StoppedError(MySingleError):
 class ErrorsLayer:
     """Translates what a handler raises; tells a deadline, a client that went away and a stopping server apart."""
 
-    def __init__(self, service_name: str, is_stopping: Callable[[], bool], running: set[asyncio.Task[Any]]) -> None:
+    def __init__(self, service_name: str, is_stopping: Callable[[], bool], running: Running) -> None:
         self._service_name = service_name
         self._is_stopping, self._running = is_stopping, running
 
@@ -36,13 +38,13 @@ class ErrorsLayer:
         """Let the server know the task, so that a stop can end the call with an answer."""
         task = asyncio.current_task()
         assert task is not None
-        self._running.add(task)
+        self._running[task] = call
 
     def leave(self, call: ServerCall, error: BaseException | None) -> Awaitable[None] | None:
         """Note how the call ended, and answer when it was an error."""
         if error is not None:
             return self._leave_with(call, error)
-        self._running.discard(asyncio.current_task())
+        self._forget()
         status = call.native.code()
         if status:  # the handler set one
             call.code = call.reason = code_name(status)
@@ -57,12 +59,17 @@ class ErrorsLayer:
             else:
                 await self._fail(call, error)
         finally:
-            self._running.discard(asyncio.current_task())
+            self._forget()
+
+    def _forget(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.pop(task, None)
 
     async def _cancelled(self, call: ServerCall) -> None:
         self._note_cancellation(call)
         if call.reason == "SERVER_STOPPED":
-            await self._answer(call, _stopped())
+            await answer_stopped(call, self._service_name)
 
     def _note_cancellation(self, call: ServerCall) -> None:
         left = call.native.time_remaining()
@@ -78,13 +85,18 @@ class ErrorsLayer:
         call.code = answer.code.value
         call.reason = known.reason if known else type(error).__qualname__
         _log(call, error, known)
-        await self._answer(call, answer)
+        await _answer(call, answer, self._service_name)
 
-    async def _answer(self, call: ServerCall, error: MySingleError) -> None:
-        correlation_id = current_context().correlation_id
-        status = to_status(error, self._service_name, correlation_id)
-        trailers = (*call.native.trailing_metadata(), *status.trailers)
-        await call.native.abort(status.code, status.message, trailers)
+
+async def answer_stopped(call: ServerCall, service_name: str) -> None:
+    """Answer a call that had begun when the server stops; like every answer that is no response, it then raises."""
+    await _answer(call, _stopped(), service_name)
+
+
+async def _answer(call: ServerCall, error: MySingleError, service_name: str) -> None:
+    status = to_status(error, service_name, call.context.correlation_id)
+    trailers = (*call.native.trailing_metadata(), *status.trailers)
+    await call.native.abort(status.code, status.message, trailers)
 
 
 def _was_cancelled(call: ServerCall) -> bool:
