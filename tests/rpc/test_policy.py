@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ WRONG = [
     ({"retry_token_ratio": 0}, "retry_token_ratio"),
     ({"ejection_threshold": 101}, "ejection_threshold"),
     ({"keepalive_time": 5}, "keepalive_time"),
+    ({"max_reconnect_delay": 0}, "max_reconnect_delay"),
     ({"hedge_after": {GET_BARS: 0}}, "hedge_after"),
     ({"hedge_after": {"mysingle.notification.v1.NotificationService/Send": 1}}, "NO_SIDE_EFFECTS"),
 ]
@@ -45,6 +47,23 @@ def test_keepalive_pair() -> None:
     settings = CommonSettings(_env_file=None, GRPC_KEEPALIVE_TIME_SECONDS=5)
     with pytest.raises(PolicyError, match="too_many_pings"):
         ClientPolicy.from_settings(settings)
+
+
+async def test_back_after_an_outage(rpc: Any, tmp_path: Path) -> None:
+    """A backend that comes back is found within the time of the policy, although gRPC waits longer and longer."""
+    socket = f"unix:{tmp_path}/s"
+    policy = ClientPolicy(max_reconnect_delay=0.1, breaker=False)
+    async with rpc.Client(socket, policy=policy, timeout=0.5) as client:
+        ends = time.monotonic() + 3.0
+        while time.monotonic() < ends:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await client.market.GetBars(rpc.bars("x"))
+        async with grpc_pair(rpc.register, host=socket):
+            answer = await client.market.GetBars(rpc.bars("x"), wait_for_ready=True, timeout=20)
+
+    options = dict(ClientPolicy().channel_options(SERVICE))
+    assert answer.symbol
+    assert options["grpc.max_reconnect_backoff_ms"] == 2000
 
 
 def test_only_idempotent_methods_are_retried() -> None:

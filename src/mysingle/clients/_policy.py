@@ -35,6 +35,7 @@ class ClientPolicy:
         health_checking: leave a backend out while it says that it is not serving.
         hedge_after: unary methods without side effects (`pkg.Service/Method`) that get a second attempt when no answer
             has come in so many seconds.
+        max_reconnect_delay: how long after an outage a backend may stay unnoticed; gRPC itself waits up to two minutes.
         breaker: refuse calls, more and more of them, while a target fails.
     """
 
@@ -53,6 +54,7 @@ class ClientPolicy:
     keepalive_time: float = 30.0
     keepalive_timeout: float = 10.0
     min_ping_interval: float = 10.0
+    max_reconnect_delay: float = 2.0
     max_message_bytes: int = 4 * 1024 * 1024
     hedge_after: Mapping[str, float] = field(default_factory=dict, hash=False)
     options: tuple[tuple[str, int | str], ...] = ()
@@ -73,6 +75,7 @@ class ClientPolicy:
             ("ejection_time", self.ejection_time > 0, "must be above 0"),
             ("ejection_threshold", 0 <= self.ejection_threshold <= _MAX_PER_CENT, "is a percentage"),
             ("keepalive_timeout", self.keepalive_timeout > 0, "must be above 0"),
+            ("max_reconnect_delay", self.max_reconnect_delay >= 0.1, "must be at least 0.1"),
             ("max_message_bytes", self.max_message_bytes > 0, "must be above 0"),
             (
                 "keepalive_time",
@@ -154,6 +157,8 @@ class ClientPolicy:
             ("grpc.keepalive_timeout_ms", int(self.keepalive_timeout * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.initial_reconnect_backoff_ms", min(1000, int(self.max_reconnect_delay * 1000))),
+            ("grpc.max_reconnect_backoff_ms", int(self.max_reconnect_delay * 1000)),
             ("grpc.max_receive_message_length", self.max_message_bytes),
             ("grpc.max_send_message_length", self.max_message_bytes),
             *self.options,
