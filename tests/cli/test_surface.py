@@ -31,6 +31,10 @@ def start(item_id: str) -> None: ...
 def note(item_id: str) -> None: ...
 
 
+@items.post("/{item_id}/lock", tags=["Admin"])
+def lock(item_id: str) -> None: ...
+
+
 @items.put("/{item_id}", tags=["Internal"])
 def put(item_id: str) -> None: ...
 
@@ -112,6 +116,7 @@ def test_routes(folder: Path) -> None:
         ("GET", "/v1/items"): ("required", "external", ["items"]),
         ("POST", "/v1/items/{item_id}/start"): ("required", "internal", ["items"]),
         ("POST", "/v1/items/{item_id}/notes"): ("required", "external", ["items", "external"]),
+        ("POST", "/v1/items/{item_id}/lock"): ("required", "external", ["items", "Admin"]),
         ("PUT", "/v1/items/{item_id}"): ("required", "internal", ["items", "Internal"]),
         ("WEBSOCKET", "/v1/items/live"): ("required", "external", []),
         ("MOUNT", "/files"): ("required", "external", []),
@@ -119,6 +124,19 @@ def test_routes(folder: Path) -> None:
         ("POST", "/open/{x}/start"): ("public", "external", []),
         ("DELETE", "/internal/cache"): ("required", "internal", []),
     }
+
+
+def test_nothing_of_the_user_service_is_internal(folder: Path) -> None:
+    """Whoever resets the password of somebody else is a person, so every route of the user service is external."""
+    (folder / "users.py").write_text(
+        "from mysingle.core import ServiceType, create_fastapi_app, create_service_config\n"
+        'app = create_fastapi_app(create_service_config("users", service_type=ServiceType.IAM_SERVICE))\n'
+    )
+    done = run(folder, "routes", "users:app", "--json")
+    found = {item["path"]: item["audience"] for item in json.loads(done.stdout)}
+
+    assert found["/api/v1/users/{user_id}/password-reset"] == "external"
+    assert "internal" not in found.values()
 
 
 def test_routes_are_what_the_app_does(folder: Path) -> None:

@@ -18,6 +18,7 @@ __all__ = ["Endpoint", "api_document", "list_endpoints"]
 
 _TRIGGER = re.compile(r".*\{[^/]+\}/[^/{}]+/?")
 _WORDS = ("internal", "external")
+_PEOPLE = "admin"
 
 
 class Endpoint(NamedTuple):
@@ -49,7 +50,8 @@ def list_endpoints(app: Any) -> tuple[Endpoint, ...]:
     Return every endpoint of an app, sorted by protocol, path and method. Nothing is opened.
 
     A tag or a path segment `internal` or `external` says for whom an endpoint is. Without one, a trigger below an
-    item (`POST /items/{id}/start`) that is not public is for other services, and everything else is for everybody.
+    item (`POST /items/{id}/start`) that is neither public nor tagged `admin`, which is for people, is for other
+    services, and everything else is for everybody.
 
     Raises:
         InvalidArgumentError: it is no FastAPI app.
@@ -123,10 +125,12 @@ def _public_paths(app: FastAPI) -> PublicPaths | None:
 
 
 def _audience(method: str, path: str, tags: tuple[str, ...], *, is_public: bool) -> str:
-    said = [word for word in (*(tag.lower() for tag in tags), *path.lower().split("/")) if word in _WORDS]
+    tagged = [tag.lower() for tag in tags]
+    said = [word for word in (*tagged, *path.lower().split("/")) if word in _WORDS]
     if said:
         return said[0]
-    return "internal" if not is_public and method == "POST" and _TRIGGER.fullmatch(path) else "external"
+    is_trigger = method == "POST" and _TRIGGER.fullmatch(path) is not None
+    return "internal" if is_trigger and not is_public and _PEOPLE not in tagged else "external"
 
 
 def _rpc(app: FastAPI) -> Iterator[Endpoint]:

@@ -65,9 +65,13 @@ def _call_asks(node: ast.Call, scope: Scope, evaluator: Evaluator, depth: int) -
 
 
 def _value_asks(value: Value | None, evaluator: Evaluator, depth: int) -> bool:
+    if depth > _DEEPEST:
+        return False
     match value:
         case Ref():
             return _name_asks(value.name)
+        case Made(name=name, call=ast.Call() as call, scope=Scope() as scope) if name in _DEPENDS:
+            return _call_asks(call, scope, evaluator, depth)
         case Made():
             return _name_asks(value.name)
         case Function():

@@ -18,6 +18,11 @@ __all__ = ["Evaluator"]
 
 _DEEPEST = 60
 _IN_PROGRESS = object()
+_ARITHMETIC: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: int.__add__,
+    ast.Sub: int.__sub__,
+    ast.Mult: int.__mul__,
+}
 _GENERIC = frozenset({"url", "uri", "base_url", "host", "hostname", "address", "endpoint", "target"})
 
 
@@ -183,9 +188,11 @@ class Evaluator:
         if isinstance(node.op, ast.Mod) and isinstance(left, Text):
             given = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
             return percent(left, [self.text(part, scope) for part in given])
+        right = self.value(node.right, scope)
+        if (isinstance(left, Number) or isinstance(right, Number)) and not isinstance(left, Text):
+            return _computed(node.op, left, right)
         if not isinstance(node.op, ast.Add):
             return None
-        right = self.value(node.right, scope)
         if isinstance(left, Text) or isinstance(right, Text):
             return joined([self.text(node.left, scope), self.text(node.right, scope)])
         return left if isinstance(left, Items) else right
@@ -215,3 +222,11 @@ class Evaluator:
         else:
             index, values = self.number(key, scope) or 0, items.node.elts
         return self.value(values[index], items.scope) if -len(values) <= index < len(values) else None
+
+
+def _computed(operator: ast.operator, left: Value | None, right: Value | None) -> Value | None:
+    """Return a sum, difference or product of two numbers that stand in the code; a number and more is not known."""
+    if not (isinstance(left, Number) and isinstance(right, Number)):
+        return None
+    compute = _ARITHMETIC.get(type(operator))
+    return Number(compute(left.value, right.value)) if compute else None

@@ -70,7 +70,7 @@ def _on_text(context: Context, node: ast.Constant | ast.JoinedStr, scope: Scope)
     text = text or context.evaluator.text(whole, scope)
     if text is None:
         return
-    if _SCHEME.match(_own_lead(node)):
+    if _SCHEME.match(_own_lead(node)) or _has_named_scheme(node, text):
         _check_url(context, node, text)
     elif isinstance(node, ast.JoinedStr):
         _check_port_in_text(context, node)
@@ -89,6 +89,13 @@ def _could_be_address(node: ast.Constant | ast.JoinedStr) -> bool:
 def _own_lead(node: ast.Constant | ast.JoinedStr) -> str:
     first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node
     return str(first.value) if isinstance(first, ast.Constant) else ""
+
+
+def _has_named_scheme(node: ast.Constant | ast.JoinedStr, text: Text) -> bool:
+    """Tell whether this is `f"{SCHEME}://..."` with a scheme that the code names."""
+    parts = node.values[:2] if isinstance(node, ast.JoinedStr) else []
+    is_split = len(parts) == 2 and isinstance(parts[1], ast.Constant) and str(parts[1].value).startswith("://")
+    return is_split and bool(text.parts) and isinstance(text.parts[0], str) and _SCHEME.match(text.parts[0]) is not None
 
 
 def _check_url(context: Context, node: ast.Constant | ast.JoinedStr, text: Text) -> None:
