@@ -1,5 +1,6 @@
 """Files that are none, trees that never end: one clear finding, and the rest is still checked."""
 
+import json
 import os
 import signal
 import subprocess
@@ -169,3 +170,18 @@ def test_interrupt(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said.count("\n") == 1
     assert said.startswith("error: interrupted")
+
+
+def test_many_files(tmp_path: Path) -> None:
+    """Of so many files that all processors check them, the findings are those of each one alone, in order."""
+    for number in range(330):
+        bad = "import pickle\n\nVALUE = pickle.loads(b'')\n" if number % 3 == 0 else "VALUE = 1\n"
+        (tmp_path / f"m{number:03}.py").write_text(bad if number != 7 else "def (:\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "mysingle", "check", "--format", "json", "."],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    found = [(row["path"], row["code"]) for row in json.loads(done.stdout)["findings"]]
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert found == sorted([*((f"m{number:03}.py", "MS811") for number in range(0, 330, 3)), ("m007.py", "MS001")])

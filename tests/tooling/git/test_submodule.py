@@ -146,6 +146,19 @@ def test_status(added: Repo, mysingle: Command) -> None:
     assert document["problems"] == ["local changes: code.py"]
 
 
+@pytest.mark.parametrize(
+    ("obstruct", "problem"),
+    [("_conflict", "in conflict after a merge"), ("_moved", "run `git submodule sync packages/mysingle`")],
+)
+def test_status_of_trouble(obstruct: str, problem: str, added: Repo, package: Repo, mysingle: Command) -> None:
+    """A conflict, and a checkout that comes from elsewhere than `.gitmodules` says, are open, with exit code 1."""
+    globals()[obstruct](added, package)
+    code, out, _ = mysingle(added, "submodule", "status")
+
+    assert code == 1
+    assert problem.removeprefix("run ") in out
+
+
 def test_sync(added: Repo, package: Repo, mysingle: Command) -> None:
     """Local changes become a commit on a branch, are pushed, and an update is free to go on."""
     inside(added).write("code.py", "better")
@@ -204,6 +217,11 @@ def _conflict(service: Repo, package: Repo) -> None:
         service.git("merge", "main")
 
 
+def _moved(service: Repo, package: Repo) -> None:
+    service.git("config", "--file", ".gitmodules", f"submodule.{INSIDE}.url", f"{package.path}-moved")
+    service.commit("build: the package has moved")
+
+
 def _ahead(service: Repo, package: Repo) -> None:
     inside(service).git("fetch", "--quiet", "origin")
     inside(service).git("checkout", "--quiet", "--detach", "origin/main")
@@ -218,6 +236,7 @@ UPDATES: dict[str, tuple[Obstruct, list[str], str]] = {
     "away": (_away, [], "`git fetch` failed"),
     "conflict": (_conflict, [], "is in conflict after a merge"),
     "ahead": (_ahead, [], "is at a commit that v1.10.0 does not have"),
+    "moved": (_moved, [], "comes from "),
     "no-such-tag": (lambda *_: None, ["--to", "v7.0.0"], "has no tag v7.0.0; the newest release is v1.10.0"),
     "elsewhere": (lambda *_: None, ["--path", "libs/other"], "libs/other is no submodule of quote-service"),
     "outside": (lambda *_: None, ["--path", "../package"], "'../package' is not a folder below"),
@@ -249,6 +268,10 @@ def _in_the_way(service: Repo, package: Repo) -> None:
     service.write(f"{INSIDE}/mine.py", "mine")
 
 
+def _ignored(service: Repo, package: Repo) -> None:
+    service.commit("chore: ignore", **{".gitignore": "packages/\n"})
+
+
 def _hook(service: Repo, package: Repo) -> None:
     service.hook("pre-commit", "echo 'error: the hook says no' >&2; exit 1")
 
@@ -260,9 +283,10 @@ def _hook(service: Repo, package: Repo) -> None:
         (_away, "`git ls-remote` failed"),
         (_in_the_way, "packages/mysingle exists already, and is no submodule"),
         (_hook, "the hook says no"),
+        (_ignored, "packages/mysingle is ignored by a .gitignore"),
         (_detached, "detached HEAD"),
     ],
-    ids=["no-tags", "away", "in-the-way", "hook", "detached"],
+    ids=["no-tags", "away", "in-the-way", "hook", "ignored", "detached"],
 )
 def test_add_refuses(obstruct: Obstruct, said: str, service: Repo, package: Repo, mysingle: Command) -> None:
     """What cannot be added leaves nothing of the try behind."""

@@ -32,7 +32,7 @@ class Standing:
 
     `recorded` is the commit that the service's newest commit names, `checked_out` the one in the working tree, None
     when there is none; `version` describes it. `newest` is the newest release that is known here. `unpushed` counts
-    commits that no remote has.
+    commits that no remote has. `origin` is where the checkout comes from, None when that is where `url` says.
     """
 
     path: str
@@ -43,10 +43,14 @@ class Standing:
     newest: str | None
     changes: tuple[str, ...]
     unpushed: int
+    origin: str | None = None
+    is_in_conflict: bool = False
 
     @property
     def problems(self) -> tuple[str, ...]:
         """What somebody should see to, one sentence each; being older than the newest release is none."""
+        if self.is_in_conflict:
+            return (f"in conflict after a merge: check out the commit that is right, then `git add {self.path}`",)
         if self.checked_out is None:
             return ("not checked out: `mysingle submodule update`, or `git submodule update --init`",)
         said = {
@@ -54,6 +58,7 @@ class Standing:
             "another commit is checked out than the service records": self.recorded not in (None, self.checked_out),
             f"local changes: {_listed(self.changes)}": bool(self.changes),
             f"{_commits(self.unpushed)} that no remote has": self.unpushed > 0,
+            f"it comes from {self.origin}, not from its url: `git submodule sync {self.path}`": self.origin is not None,
         }
         return tuple(text for text, applies in said.items() if applies)
 
@@ -112,6 +117,15 @@ class Checkout:
         words = (line or "").split()
         return next((word for word in words[1:3] if len(word) >= 40), None) if words[:1] == ["160000"] else None
 
+    def is_in_conflict(self) -> bool:
+        """Tell whether a merge of the service left two commits to choose from."""
+        return bool(self.parent.run("ls-files", "--unmerged", "--", self.path))
+
+    def other_origin(self) -> str | None:
+        """Return where the checkout comes from when `.gitmodules` names another place; a relative one is not judged."""
+        url, origin = self.url() or "", self.git.line("config", "--get", "remote.origin.url")
+        return origin if origin and not url.startswith(("./", "../")) and origin != url else None
+
     def changes(self) -> tuple[str, ...]:
         """Return the files that were changed or added and are in no commit."""
         return tuple(line[3:] for line in self.git.run("status", "--porcelain").splitlines())
@@ -138,7 +152,7 @@ class Checkout:
             absent: tuple[str, ...] = ()
             return Standing(
                 path=self.path, url=url, recorded=self.recorded(), checked_out=None, version=None, newest=None,
-                changes=absent, unpushed=0,
+                changes=absent, unpushed=0, is_in_conflict=self.is_in_conflict(),
             )  # fmt: skip
         return Standing(
             path=self.path,
@@ -149,6 +163,8 @@ class Checkout:
             newest=newest_release(self.releases()),
             changes=self.changes(),
             unpushed=self.unpushed(),
+            origin=self.other_origin(),
+            is_in_conflict=self.is_in_conflict(),
         )
 
     def check_nothing_is_lost(self) -> None:

@@ -66,6 +66,10 @@ class Workflow:
             raise SubmoduleError(f"{checkout.path} is left from another try, and was changed: move it away")
         if not checkout.is_checked_out() and checkout.folder.is_dir() and any(checkout.folder.iterdir()):
             raise SubmoduleError(f"{checkout.path} exists already, and is no submodule: move it away")
+        if self._parent.accepts("check-ignore", "--quiet", "--no-index", "--", checkout.path):
+            raise SubmoduleError(
+                f"{checkout.path} is ignored by a .gitignore: take that line out, or choose another --path"
+            )
         if self._parent.line("status", "--porcelain", "--", _MODULES):
             raise SubmoduleError(
                 f"{_MODULES} was changed and not committed: commit it, or run `git restore {_MODULES}`"
@@ -105,6 +109,7 @@ class Workflow:
         if not checkout.is_checked_out():
             self._parent.run("submodule", "--quiet", "update", "--init", "--", checkout.path)
         checkout.check_nothing_is_lost()
+        self._check_origin()
         checkout.git.run("fetch", "--quiet", "--tags", "origin")
         tag = _choose(checkout.releases(), to, checkout.url() or "the remote")
         before, after = checkout.recorded(), checkout.git.run("rev-parse", f"refs/tags/{tag}^{{commit}}").strip()
@@ -125,6 +130,7 @@ class Workflow:
         if not checkout.is_checked_out():
             return _choose(_remote_tags(self._parent, checkout.url() or ""), to, checkout.url() or "the remote")
         checkout.check_nothing_is_lost()
+        self._check_origin()
         return _choose(_remote_tags(checkout.git, "origin"), to, "origin")
 
     def plan_add(self, url: str, to: str | None = None) -> str:
@@ -177,10 +183,19 @@ class Workflow:
             raise SubmoduleError(
                 f"{checkout.path} is no submodule of {checkout.root.name}: run `mysingle submodule add`"
             )
-        if self._parent.run("ls-files", "--unmerged", "--", checkout.path):
+        if checkout.is_in_conflict():
             raise SubmoduleError(
                 f"{checkout.path} is in conflict after a merge: check out the commit that is right in it, "
                 f"run `git add {checkout.path}`, and end the merge"
+            )
+
+    def _check_origin(self) -> None:
+        """Take releases only from where a fresh clone of the service would get them."""
+        origin = self._checkout.other_origin()
+        if origin is not None:
+            raise SubmoduleError(
+                f"{self._checkout.path} comes from {origin}, and {_MODULES} says {self._checkout.url()}: "
+                f"run `git submodule sync {self._checkout.path}`, or correct {_MODULES}"
             )
 
     def _check_branch(self) -> None:
