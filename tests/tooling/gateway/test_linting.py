@@ -92,6 +92,12 @@ def removed_by_transformer(document: Document) -> None:
     add(document, "request-transformer", remove={"headers": list(CLEARED)})
 
 
+def rename_program(document: Document, phase: str) -> None:
+    """Let what clears run in another phase: a service is known in none that comes before the access phase."""
+    config = next(each for each in document["services"][0]["plugins"] if each["name"] == "post-function")["config"]
+    config[phase] = config.pop("access")
+
+
 def clear_late(document: Document) -> None:
     uncleared(document)
     set_program(document, f"if not kong.client.get_credential() then return end\n{CLEAR}")
@@ -142,6 +148,11 @@ CASES: list[Any] = [
         lambda d: set_program(d, CLEAR.replace('kong.service.request.clear_header("X-User-Superuser")', "")),
     ),
     ("identity-not-cleared", lambda d: set_program(d, "\n".join(f"-- {line}" for line in CLEAR.splitlines()))),
+    ("identity-not-cleared", lambda d: rename_program(d, "rewrite")),
+    ("identity-not-cleared", lambda d: rename_program(d, "header_filter")),
+    ("identity-not-cleared", lambda d: set_program(d, CLEAR.replace("service.request", "response"))),
+    ("identity-not-cleared", lambda d: set_program(d, CLEAR.replace("service.request", "service.response"))),
+    ("identity-not-cleared", lambda d: set_program(d, f"local kong = fake\n{CLEAR}")),
     ("open-route-not-cleared", open_route),
     (
         "groups-not-cleared",
@@ -162,6 +173,11 @@ CASES: list[Any] = [
         lambda d: add(d, "rate-limiting", minute=5, limit_by="header", header_name="X-User-Id"),
     ),
     ("tls-not-verified", lambda d: d["services"][0].update(url="https://strategy-service:8443")),
+    ("tls-not-verified", lambda d: d["services"][0].update(url="HTTPS://strategy-service:8443")),
+    *(
+        ("tls-not-verified", lambda d, protocol=protocol: d["services"][0].update(url=None, protocol=protocol))
+        for protocol in ("https", "grpcs", "wss")
+    ),
 ]
 
 
@@ -335,6 +351,13 @@ def test_aliases_do_not_explode(tmp_path: Path) -> None:
             set(),
         ),
         ('local T = {"A"}\nfor _, n in pairs(T) do kong.service.request.clear_header(n) end', {"a"}, set()),
+        ('local r = kong.service.request\nr.clear_header("A")', {"a"}, set()),
+        ('local k = kong\nlocal s = k.service\ns.request.clear_header("A")', {"a"}, set()),
+        ('ngx.req.clear_header("A")', {"a"}, set()),
+        ('kong.response.clear_header("A")', set(), set()),
+        ('local c = kong.response.clear_header\nc("A")', set(), set()),
+        ('local c = kong.service.request.clear_header\nc = print\nc("A")', set(), set()),
+        ('local a = b\nlocal b = a\na.clear_header("A")', set(), set()),
         ('--[[ kong.service.request.clear_header("A") ]]', set(), set()),
         ('-- kong.service.request.clear_header("A")', set(), set()),
         ('local s = "--" kong.service.request.clear_header("A")', {"a"}, set()),

@@ -16,7 +16,9 @@ AUTH_PLUGINS = frozenset(
     }
 )
 FUNCTIONS = ("pre-function", "post-function")
-_PHASES = ("rewrite", "access", "functions")
+_REWRITE = "rewrite"
+_PHASES = ("access", "functions")
+_SCOPES = ("service", "route", "consumer", "consumer_group")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Plugin:
     name: str
     path: Place
     config: Mapping[str, Any]
+    is_global: bool
 
     def texts(self, *names: str) -> list[str]:
         """Return a list of text below the configuration; a single text counts as one."""
@@ -37,8 +40,15 @@ class Plugin:
 
     @property
     def programs(self) -> list[LuaReading]:
-        """The programs of pre-function and post-function that run before the request goes on."""
-        return [read_lua(text) for phase in _PHASES for text in self.texts(phase)]
+        """The programs of pre-function and post-function that are for before the request goes on."""
+        return [read_lua(text) for phase in (_REWRITE, *_PHASES) for text in self.texts(phase)]
+
+    @property
+    def running(self) -> list[LuaReading]:
+        """Those of them that run: when Kong rewrites, it has no route yet, so only global plugins take part."""
+        return [program for phase in _PHASES for program in map(read_lua, self.texts(phase))] + (
+            [read_lua(text) for text in self.texts(_REWRITE)] if self.is_global else []
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +67,7 @@ class Route:
     @property
     def programs(self) -> list[LuaReading]:
         """The programs that run on this route."""
-        return [program for name in FUNCTIONS if name in self.plugins for program in self.plugins[name].programs]
+        return [program for name in FUNCTIONS if name in self.plugins for program in self.plugins[name].running]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +128,9 @@ def _own_plugins(parent: Mapping[str, Any], path: Place) -> Iterator[Plugin]:
         config = item.get("config")
         if item.get("enabled") is not False:
             given = config if isinstance(config, dict) else {}
-            yield Plugin(name=str(item.get("name")), path=(*path, "plugins", index), config=given)
+            is_global = not path and not any(map(item.get, _SCOPES))
+            place = (*path, "plugins", index)
+            yield Plugin(name=str(item.get("name")), path=place, config=given, is_global=is_global)
 
 
 def _scopes(top: Mapping[str, Any], plugins: tuple[Plugin, ...]) -> _Scopes:

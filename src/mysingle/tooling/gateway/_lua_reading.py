@@ -1,7 +1,7 @@
 """What a Lua program of Kong does to the headers of a request, as far as its text tells."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mysingle.tooling.gateway._names import plain_name
@@ -22,7 +22,10 @@ _LOOP = re.compile(
     re.DOTALL,
 )
 _CONDITION = re.compile(r"\b(?:if|return|function|while|repeat|goto)\b")
-_CLEAR = ("clear_header",)
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*")
+_MAX_NAMES = 4
+_NEVER = r"(?!)"
+_CLEAR = frozenset({"kong.service.request.clear_header", "ngx.req.clear_header"})
 _SET = ("set_header", "add_header")
 
 
@@ -51,13 +54,12 @@ def read_lua(program: str) -> LuaReading:
     end = condition.start() if condition else len(text)
     return LuaReading(
         text=text,
-        cleared=frozenset(_names_in_calls(text[:end], text, _CLEAR, is_first=True)),
-        set=frozenset((*_names_in_calls(text, text, _SET, is_first=False), *_names_in_set_headers(text))),
+        cleared=frozenset(_names_in_calls(text[:end], text, _clearers(text[:end]), is_first=True)),
+        set=frozenset((*_names_in_calls(text, text, _setters(text), is_first=False), *_names_in_set_headers(text))),
     )
 
 
-def _names_in_calls(part: str, whole: str, functions: tuple[str, ...], *, is_first: bool) -> Iterator[str]:
-    callee = _callee(part, functions)
+def _names_in_calls(part: str, whole: str, callee: str, *, is_first: bool) -> Iterator[str]:
     for match in re.finditer(rf"{callee}\s*\(?\s*{_LITERAL.pattern}", part):
         yield plain_name(match[1])
     tables = {match[1]: match[2] for match in _TABLE.finditer(whole)}
@@ -68,14 +70,33 @@ def _names_in_calls(part: str, whole: str, functions: tuple[str, ...], *, is_fir
             yield from (plain_name(match[1]) for match in _LITERAL.finditer(names))
 
 
-def _callee(text: str, functions: tuple[str, ...]) -> str:
-    """Return the expression that finds the functions, also under the local names that the program gives them."""
-    names = [rf"[\w.]*\b{function}" for function in functions]
+def _setters(text: str) -> str:
+    """Return the expression that finds whatever may set a header, also under the local names that it is given."""
+    names = [rf"[\w.]*\b{name}" for name in _SET]
+    names += [name for name, value in _assignments(text) if value.endswith(_SET)]
+    return rf"(?<![\w.])(?:{'|'.join(names)})"
+
+
+def _clearers(text: str) -> str:
+    """Return the expression that finds what clears headers of the request, and not those of an answer."""
+    local = dict(_assignments(text))
+    names = {name for name in _NAME.findall(text) if _in_full(name, local) in _CLEAR}
+    return rf"(?<![\w.])(?:{'|'.join(map(re.escape, sorted(names)))})(?!\w)" if names else _NEVER
+
+
+def _assignments(text: str) -> Iterator[tuple[str, str]]:
+    """Return names that a program gives, with the first word of what they stand for."""
     for match in _ASSIGNMENT.finditer(text):
         for name, value in zip(match[1].split(","), match[2].split(","), strict=False):
-            if value.split() and value.split()[0].endswith(functions):
-                names.append(name.strip())
-    return rf"(?<![\w.])(?:{'|'.join(names)})"
+            yield name.strip(), (value.split() or [""])[0]
+
+
+def _in_full(name: str, local: Mapping[str, str]) -> str:
+    """Return a name with the local ones in it replaced by what they stand for."""
+    for _ in range(_MAX_NAMES):
+        head, dot, rest = name.partition(".")
+        name = local.get(head, head) + dot + rest
+    return name
 
 
 def _names_in_set_headers(text: str) -> Iterator[str]:

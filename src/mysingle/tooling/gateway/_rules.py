@@ -17,6 +17,7 @@ _IDENTITY = frozenset(plain_name(name) for name in propagation.IDENTITY_HEADERS)
 _SIGNATURE = plain_name(propagation.HEADER_GATEWAY_SIGNATURE)
 _NOT_THERE = re.compile(r"\bjwt_claims\b|\bauthenticated_jwt_token\s*(?:\.\s*claims\b|\[\s*[\"']claims)")
 _MAX_HEADERS = 100
+_OVER_TLS = frozenset({"grpcs", "https", "tls", "wss"})
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 
 
@@ -179,8 +180,8 @@ def _limited_by_identity(view: KongView) -> Iterator[Hit]:
 
 def _tls_not_verified(view: KongView) -> Iterator[Hit]:
     for path, service in view.services:
-        is_secure = str(service.get("url", "")).startswith("https:") or service.get("protocol") == "https"
-        if is_secure and service.get("tls_verify") is not True:
+        protocol = str(service.get("url") or service.get("protocol")).partition(":")[0].lower()
+        if protocol in _OVER_TLS and service.get("tls_verify") is not True:
             yield Hit(path)
 
 
