@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, Unpack, cast
 
 from mysingle._kernel.errors import MySingleError
@@ -14,8 +14,9 @@ from mysingle.database._codec import Codec, CodecError, JsonCodec
 from mysingle.database._entry import NOTHING, TAGGED
 from mysingle.database._flight import SingleFlight
 from mysingle.database._local import ABSENT
+from mysingle.database._patience import Patience, no_patience, renew_patience
 from mysingle.database._redis import RedisClientManager
-from mysingle.database._shared_flight import store_lock, turns
+from mysingle.database._shared_flight import StoreLocks, turns
 from mysingle.database._store import KeyValueStore
 
 __all__ = ["BaseRedisCache"]
@@ -80,6 +81,7 @@ class BaseRedisCache(CacheCore[T]):
             store=store,
         )
         self._flights: SingleFlight[T] = SingleFlight()
+        self._locks = StoreLocks()
         self._refreshes: set[asyncio.Task[T]] = set()
 
     @property
@@ -142,8 +144,8 @@ class BaseRedisCache(CacheCore[T]):
 
     async def delete(self, key: str) -> bool:
         """Delete a value; tell whether there was one."""
-        name, notice = self._name(key), self._changed([key])
-        return bool(await self._attempt(lambda store: store.delete([name], notice), fallback=0))
+        name = self._name(key)
+        return bool(await self._change([key], lambda store, notice: store.delete([name], notice), 0))
 
     async def exists(self, key: str) -> bool:
         """Tell whether there is a value, as a rule without reading it."""
@@ -154,9 +156,9 @@ class BaseRedisCache(CacheCore[T]):
 
     async def expire(self, key: str, ttl: int) -> bool:
         """Let a value expire in `ttl` seconds from now; tell whether there is one."""
-        name, notice = self._name(key), self._changed([key])
+        name = self._name(key)
         milliseconds = self._milliseconds(ttl) + self._behaviour.stale_milliseconds
-        return await self._attempt(lambda store: store.expire(name, milliseconds, notice), fallback=False)
+        return await self._change([key], lambda store, notice: store.expire(name, milliseconds, notice), False)
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, T]:
         """Return the values that there are, by key; one command for all."""
@@ -174,8 +176,9 @@ class BaseRedisCache(CacheCore[T]):
         entries = [(self._name(key), self._encode(value)) for key, value in mapping.items()]
         if not entries:
             return True
-        notice = self._changed(mapping)
-        return await self._attempt(lambda store: store.set_many(entries, milliseconds, notice), fallback=False)
+        return await self._change(
+            list(mapping), lambda store, notice: store.set_many(entries, milliseconds, notice), False
+        )
 
     async def get_or_set(self, key: str, loader: Loader[T], ttl: int | None = None, *, tags: Iterable[str] = ()) -> T:
         """
@@ -187,16 +190,8 @@ class BaseRedisCache(CacheCore[T]):
         `tags` are read before the loader runs: an invalidation meanwhile makes its result disappear.
         """
         task = _Task(key, loader, self._milliseconds(ttl), _tag_bytes(tags))
-        if self._behaviour.needs_age:
-            return await self._get_or_set_aged(task)
-        value = await self._look(key)
-        if not isinstance(value, Missing):
-            return value
-        if value is NEGATIVE:
-            return cast("T", None)
-        if value is FAULT:
-            return await self._flights.run(key, lambda: self._load(loader))
-        return await self._flights.run(key, lambda: self._load_alone(task))
+        with Patience():
+            return await (self._get_or_set_aged(task) if self._behaviour.needs_age else self._get_or_set(task))
 
     async def invalidate_tag(self, tag: str) -> bool:
         """Let every value with this tag disappear, in all processes; tell whether that is done."""
@@ -204,8 +199,8 @@ class BaseRedisCache(CacheCore[T]):
 
     async def clear_all(self) -> int:
         """Delete all keys of this prefix, in batches that do not block the server; return how many there were."""
-        prefix, notice = to_bytes(f"{self._key_prefix}:"), self._changed(None)
-        return await self._attempt(lambda store: store.clear(prefix, notice), fallback=0)
+        prefix = to_bytes(f"{self._key_prefix}:")
+        return await self._change(None, lambda store, notice: store.clear(prefix, notice), 0)
 
     async def health_check(self) -> bool:
         """Tell whether Redis answers; never raises."""
@@ -215,25 +210,35 @@ class BaseRedisCache(CacheCore[T]):
             return False
         return True
 
-    async def _look(self, key: str) -> T | Missing:
+    async def _get_or_set(self, task: _Task) -> T:
+        value = await self._look(task.key, shared=True)
+        if not isinstance(value, Missing):
+            return value
+        if value is NEGATIVE:
+            return cast("T", None)
+        if value is FAULT:
+            return await self._flights.run(task.key, lambda: self._load(task.loader))
+        return await self._flights.run(task.key, lambda: self._load_alone(task))
+
+    async def _look(self, key: str, *, shared: bool = False) -> T | Missing:
         """Return the value that is fresh, from this process if it has it."""
         local = self._local()
         if local is None:
-            return await self._read_fresh(key)
+            return await self._read_fresh(key, shared=shared)
         value = local.get(key)
         if value is not ABSENT:
             self._counters["local"].inc()
             return value
         changes = local.changes
-        found = await self._read_fresh(key)
+        found = await self._read_fresh(key, shared=shared)
         if not isinstance(found, Missing):
             local.put(key, found, changes)
         return found
 
-    async def _read_fresh(self, key: str) -> T | Missing:
+    async def _read_fresh(self, key: str, *, shared: bool) -> T | Missing:
         if not self._behaviour.stale_seconds:
-            return await self._read(key)
-        value, left = await self._read_aged(key)
+            return await self._read(key, shared=shared)
+        value, left = await self._read_aged(key, shared=shared)
         return value if isinstance(value, Missing) or left > 0 else MISS
 
     async def _fetch_many(self, store: KeyValueStore, names: list[bytes]) -> list[bytes | None]:
@@ -253,7 +258,7 @@ class BaseRedisCache(CacheCore[T]):
             self._counters["local"].inc()
             return kept
         changes = local.changes if local is not None else 0
-        value, left = await self._read_aged(task.key)
+        value, left = await self._read_aged(task.key, shared=True)
         if value is NEGATIVE:
             return cast("T", None)
         if value is FAULT:
@@ -278,7 +283,8 @@ class BaseRedisCache(CacheCore[T]):
 
     def _refresh(self, task: _Task) -> None:
         """Load in the background, once; whoever fails leaves the value as it is."""
-        flight = asyncio.ensure_future(self._flights.run(("early", task.key), lambda: self._load_early(task)))
+        with Patience():
+            flight = asyncio.ensure_future(self._flights.run(("early", task.key), lambda: self._load_early(task)))
         self._refreshes.add(flight)
         flight.add_done_callback(self._end_refresh)
 
@@ -292,42 +298,50 @@ class BaseRedisCache(CacheCore[T]):
         seconds = self._behaviour.lock_seconds
         if not seconds:
             return await self._load_and_store(task)
-        async with store_lock(self._store, self._lock_name(task.key), seconds) as is_held:
-            return await self._load_and_store(task) if is_held else cast("T", None)
+        name = self._lock_name(task.key)
+        token = await self._locks.take(self._store, name, seconds)
+        return cast("T", None) if token is None else await self._holding(name, token, self._load_and_store(task))
 
     async def _load_alone(self, task: _Task) -> T:
         """Load unless somebody has done so meanwhile: in this process, or with a lock in any."""
         if not self._behaviour.lock_seconds:
             return await self._recheck_and_load(task)
-        async for _ in turns(self._behaviour.lock_seconds):
+        name, seconds = self._lock_name(task.key), self._behaviour.lock_seconds
+        async for _ in turns(seconds):
             try:
-                async with store_lock(self._store, self._lock_name(task.key), self._behaviour.lock_seconds) as is_held:
-                    if is_held:
-                        return await self._recheck_and_load(task)
+                token = await self._locks.take(self._store, name, seconds)
             except MySingleError:
-                if self._raises:
-                    raise
+                self._fault()
                 return await self._load(task.loader)
+            if token is not None:
+                return await self._holding(name, token, self._recheck_and_load(task))
             found = await self._read_quietly(task.key)
             if found is not MISS:
-                return cast("T", None if isinstance(found, Missing) else found)
+                return await self._take_found(task, found)
+            renew_patience()
         return await self._load_and_store(task)
+
+    async def _holding(self, name: bytes, token: bytes, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        finally:
+            await self._locks.give_back(self._store, name, token)
 
     async def _recheck_and_load(self, task: _Task) -> T:
         # Another flight may have landed between this caller's look and its start.
         found = await self._read_quietly(task.key)
+        return await (self._load_and_store(task) if found is MISS else self._take_found(task, found))
+
+    async def _take_found(self, task: _Task, found: T | Missing) -> T:
+        """Return what was found: a value, a None that a loader has returned; load when the store is away."""
         if found is FAULT:
             return await self._load(task.loader)
-        if found is not MISS:
-            return cast("T", None if isinstance(found, Missing) else found)
-        return await self._load_and_store(task)
+        return cast("T", None if isinstance(found, Missing) else found)
 
     async def _read_quietly(self, key: str) -> T | Missing:
         """Look again without counting a second miss."""
         try:
-            data, milliseconds = await self._store.get_aged(self._name(key))
-            if data is not None and data.startswith(TAGGED):
-                data = (await self._untagged([data]))[0]
+            data, milliseconds = await self._fetch_aged(key)
         except MySingleError:
             return self._fault()
         is_negative = data == NOTHING
@@ -350,7 +364,7 @@ class BaseRedisCache(CacheCore[T]):
         return value
 
     async def _load(self, loader: Loader[T]) -> T:
-        with process_metrics().cache_load_seconds.labels(self._key_prefix).time():
+        with process_metrics().cache_load_seconds.labels(self._key_prefix).time(), no_patience():
             value = loader()
             return cast("T", await value if inspect.isawaitable(value) else value)
 

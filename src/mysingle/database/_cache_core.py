@@ -3,7 +3,7 @@
 import asyncio
 import math
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
@@ -15,12 +15,13 @@ from mysingle._kernel.settings import get_settings
 from mysingle.database._behaviour import Behaviour
 from mysingle.database._codec import Codec, CodecError
 from mysingle.database._entry import NOTHING, TAGGED, pack_tagged, unpack_tagged
+from mysingle.database._flight import SharedReads
 from mysingle.database._local import LocalCache
 from mysingle.database._policy import CacheRules, home_database
 from mysingle.database._redis import RedisClientManager, get_redis_manager
 from mysingle.database._redis_config import database_number
 from mysingle.database._redis_store import RedisStore
-from mysingle.database._store import KeyValueStore, Notice
+from mysingle.database._store import Aged, KeyValueStore, Notice
 
 __all__ = ["FAULT", "MISS", "NEGATIVE", "CacheCore", "Missing"]
 
@@ -74,6 +75,7 @@ class CacheCore(Generic[T]):
         self._own_manager = manager
         self._own_store = store
         self._made_store: tuple[RedisClientManager, RedisStore] | None = None
+        self._reads: SharedReads[Aged] = SharedReads()
         self._locals: dict[asyncio.AbstractEventLoop, LocalCache[T]] = {}
         policy = POLICIES[settings.redis_purpose(self._redis_db) or RedisDB.RESERVED]
         self._tag_seconds = max(policy.max_ttl_seconds or _DAY, self._default_ttl)
@@ -119,17 +121,32 @@ class CacheCore(Generic[T]):
             self._manager.bus().join(local)
         return local
 
-    def _changed(self, keys: Iterable[str] | None) -> Notice | None:
+    async def _change(
+        self,
+        keys: Sequence[str] | None,
+        command: Callable[[KeyValueStore, Notice | None], Awaitable[R]],
+        fallback: R,
+    ) -> R:
+        """Run a command that changes the values of some keys, or of all; on a fault do as `_attempt`."""
+        notice = self._changed(keys)
+        try:
+            return await self._attempt(lambda store: command(store, notice), fallback)
+        finally:
+            # Whoever read meanwhile may have what was there before.
+            self._changed(keys)
+            for key in [None] if keys is None else keys:
+                self._reads.forget(key)
+
+    def _changed(self, keys: Sequence[str] | None) -> Notice | None:
         """Forget copies, and return what tells others to forget theirs; None when there is nobody to tell."""
         local = self._local()
         if local is None:
             return None
         if keys is None:
             local.clear()
-            return local.notice(None)
-        changed = list(keys)
-        local.drop(changed)
-        return local.notice(changed)
+        else:
+            local.drop(keys)
+        return local.notice(keys)
 
     async def _attempt(self, command: Callable[[KeyValueStore], Awaitable[R]], fallback: R) -> R:
         """Run a command; on a fault return `fallback`, or raise if the cache was made so."""
@@ -141,27 +158,39 @@ class CacheCore(Generic[T]):
                 raise
             return fallback
 
-    async def _read(self, key: str) -> T | Missing:
-        """Return the value under a key, whatever its age."""
+    async def _read(self, key: str, *, shared: bool = False) -> T | Missing:
+        """Return the value under a key, whatever its age; callers that share a reading get values of their own."""
         try:
-            data = await self._store.get(self._name(key))
-            if data is not None and data.startswith(TAGGED):
-                data = (await self._untagged([data]))[0]
+            data = (await self._reads.run(key, lambda: self._fetch(key)) if shared else await self._fetch(key)).data
         except MySingleError:
             return self._fault()
         return self._decode(data)
 
-    async def _read_aged(self, key: str) -> tuple[T | Missing, int]:
+    async def _read_aged(self, key: str, *, shared: bool = False) -> tuple[T | Missing, int]:
         """Return the value and the milliseconds until it expires: none or fewer for one that is stale."""
         try:
-            data, milliseconds = await self._store.get_aged(self._name(key))
-            if data is not None and data.startswith(TAGGED):
-                data = (await self._untagged([data]))[0]
+            data, milliseconds = await (
+                self._reads.run(key, lambda: self._fetch_aged(key)) if shared else self._fetch_aged(key)
+            )
         except MySingleError:
             return self._fault(), 0
         left = milliseconds - self._behaviour.stale_milliseconds
         is_stale = data is not None and data != NOTHING and left <= 0
         return self._decode(data, is_stale=is_stale), left
+
+    async def _fetch(self, key: str) -> Aged:
+        """Return the bytes under a key, without their age."""
+        data = await self._store.get(self._name(key))
+        if data is not None and data.startswith(TAGGED):
+            data = (await self._untagged([data]))[0]
+        return Aged(data, 0)
+
+    async def _fetch_aged(self, key: str) -> Aged:
+        """Return the bytes under a key, and how long they will live."""
+        data, milliseconds = await self._store.get_aged(self._name(key))
+        if data is not None and data.startswith(TAGGED):
+            data = (await self._untagged([data]))[0]
+        return Aged(data, milliseconds)
 
     async def _untagged(self, found: Sequence[bytes | None]) -> list[bytes | None]:
         """Take values with tags out of their wrapping; None for those whose tags have changed since."""
@@ -245,14 +274,14 @@ class CacheCore(Generic[T]):
         if versions:
             data = pack_tagged(data, versions)
             milliseconds = min(milliseconds, self._tag_seconds * 1000)
-        name, notice = self._name(key), self._changed([key])
-        return await self._attempt(lambda store: store.set(name, data, milliseconds, notice), fallback=False)
+        name = self._name(key)
+        return await self._change([key], lambda store, notice: store.set(name, data, milliseconds, notice), False)
 
     async def _renew_tag(self, tag: str) -> bool:
         # A version never returns, so a value made before is never believed again, whatever is lost in between.
-        name, notice = self._tag_name(to_bytes(tag)), self._changed(None)
-        return await self._attempt(
-            lambda store: store.set(name, os.urandom(12), self._tag_seconds * 1000, notice), fallback=False
+        name, version = self._tag_name(to_bytes(tag)), os.urandom(12)
+        return await self._change(
+            None, lambda store, notice: store.set(name, version, self._tag_seconds * 1000, notice), False
         )
 
     def _name(self, key: str) -> bytes:

@@ -1,11 +1,11 @@
-"""Single flight: callers that want the same thing at the same time share one run of the work."""
+"""Callers that want the same thing at the same time share one run of the work, or one reading."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-__all__ = ["SingleFlight"]
+__all__ = ["SharedReads", "SingleFlight"]
 
 T = TypeVar("T")
 
@@ -49,6 +49,61 @@ class SingleFlight(Generic[T]):
             flight.task.exception()  # else asyncio complains when nobody is left to hear of it
         if self._flights.get(slot) is flight:
             del self._flights[slot]
+
+
+class SharedReads(Generic[T]):
+    """
+    Reads once for all callers of a key that come while it is being read, in one process and event loop.
+
+    The first caller reads by itself, without a task, because nearly always it is the only one. When it is cancelled,
+    one of those who wait reads instead. An error reaches everybody who waits.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[asyncio.AbstractEventLoop, Hashable], list[asyncio.Future[T | None]]] = {}
+
+    async def run(self, key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+        """Return what the running reading of `key` gives, or what `read` does if there is none."""
+        slot = (asyncio.get_running_loop(), key)
+        while (waiting := self._waiting.get(slot)) is not None:
+            place: asyncio.Future[T | None] = slot[0].create_future()
+            waiting.append(place)
+            result = await place
+            if result is not None:
+                return result
+        return await self._read(slot, read)
+
+    def forget(self, key: Hashable | None) -> None:
+        """Let nobody join what is being read: it may be older than a change; None stands for all keys."""
+        if key is None:
+            self._waiting.clear()
+        else:
+            self._waiting.pop((asyncio.get_running_loop(), key), None)
+
+    async def _read(self, slot: tuple[asyncio.AbstractEventLoop, Hashable], read: Callable[[], Awaitable[T]]) -> T:
+        waiting = self._waiting[slot] = []
+        result: T | None = None
+        failure: Exception | None = None
+        try:
+            result = await read()
+        except Exception as error:
+            failure = error
+            raise
+        finally:
+            if self._waiting.get(slot) is waiting:
+                del self._waiting[slot]
+            for place in waiting:
+                _settle(place, result, failure)
+        return result
+
+
+def _settle(place: "asyncio.Future[T | None]", result: T | None, failure: Exception | None) -> None:
+    if place.done():
+        return
+    if failure is None:
+        place.set_result(result)
+    else:
+        place.set_exception(failure)
 
 
 async def _call(work: Callable[[], Awaitable[T]]) -> T:

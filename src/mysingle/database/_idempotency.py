@@ -10,7 +10,6 @@ from typing import Any
 from mysingle._kernel.allocation import RedisDB
 from mysingle._kernel.once import Claim, IdempotencyStore
 from mysingle._kernel.settings import get_settings
-from mysingle.database._pool import Command
 from mysingle.database._redis import RedisClientManager, get_redis_manager
 from mysingle.database._redis_config import database_number
 
@@ -98,8 +97,7 @@ class RedisIdempotencyStore:
         manager = self._own_manager or get_redis_manager()
         number = database_number(RedisDB.RATE_LIMIT, get_settings())
         key = manager.config.namespace(number) + f"idem:{name}".encode("utf-8", "surrogatepass")
-        command: Command = ("EVAL", script, 1, key, *arguments)
-        return (await manager.exchange(number, (command,)))[0]
+        return await manager.run_script(number, script, [key], arguments)
 
 
 @dataclass(slots=True)

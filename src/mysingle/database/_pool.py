@@ -4,17 +4,24 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from redis.asyncio import ConnectionPool, SSLConnection
 from redis.asyncio.connection import AbstractConnection, Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
 
-__all__ = ["Command", "Pool", "PoolExhaustedError", "TcpConnection", "TlsConnection", "following_sentinel"]
+__all__ = ["Command", "Limits", "Pool", "PoolExhaustedError", "TcpConnection", "TlsConnection", "following_sentinel"]
 
 Command: TypeAlias = Sequence[bytes | str | int]
 Discover: TypeAlias = Callable[[], Awaitable[tuple[str, int]]]
+
+
+class Limits(NamedTuple):
+    """Seconds for an exchange once a connection is free, and for all of it, the queue for a connection included."""
+
+    exchange: float
+    total: float
 
 
 class PoolExhaustedError(RedisConnectionError):
@@ -110,17 +117,18 @@ class Pool(ConnectionPool):
         finally:
             self._give_back(connection)
 
-    async def exchange(self, commands: Sequence[Command], seconds: float) -> list[Any]:  # Any: depends on the command
+    async def exchange(self, commands: Sequence[Command], limits: Limits) -> list[Any]:  # Any: depends on the command
         """
-        Run commands on one connection in one round trip, within `seconds` after a connection is free.
+        Run commands on one connection in one round trip.
 
         Refusals are returned as `ResponseError` objects in the place of their replies.
         """
         if not self._available_connections and not self.can_get_connection():
-            connection = await self.get_connection()
-            async with asyncio.timeout(seconds):
-                return await self._exchange(connection, commands)
-        async with asyncio.timeout(seconds):
+            async with asyncio.timeout(limits.total):
+                connection = await self.get_connection()
+                async with asyncio.timeout(limits.exchange):
+                    return await self._exchange(connection, commands)
+        async with asyncio.timeout(limits.exchange):
             return await self._exchange(await self.get_connection(), commands)
 
     async def _exchange(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:

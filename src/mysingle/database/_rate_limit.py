@@ -9,7 +9,6 @@ from typing import Protocol
 
 from mysingle._kernel.allocation import RedisDB
 from mysingle._kernel.settings import get_settings
-from mysingle.database._pool import Command
 from mysingle.database._redis import RedisClientManager, get_redis_manager
 from mysingle.database._redis_config import database_number
 
@@ -116,8 +115,7 @@ class RedisLimitStore:
         space = manager.config.namespace(number)
         keys = [space + name.encode("utf-8", "surrogatepass") for name, _ in limits]
         bounds = [value for _, limit in limits for value in (limit.count, limit.seconds * 1000)]
-        command: Command = ("EVAL", _SCRIPT, len(keys), *keys, cost, *bounds, _SHORTEST_TTL)
-        ((is_allowed, answer),) = await manager.exchange(number, (command,))
+        is_allowed, answer = await manager.run_script(number, _SCRIPT, keys, [cost, *bounds, _SHORTEST_TTL])
         return [
             _allowance(limit, cost, bool(is_allowed), *map(float, said[:3]))
             for (_, limit), said in zip(limits, answer, strict=True)

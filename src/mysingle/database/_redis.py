@@ -1,10 +1,11 @@
 """The connections to Redis: a bounded pool for each database and event loop, and one place that translates faults."""
 
 import asyncio
+import functools
 import hashlib
 import os
+import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from functools import partial
 from typing import Any, Self, TypeVar, cast
 
 from redis.asyncio import Redis
@@ -21,8 +22,9 @@ from mysingle._kernel.settings import get_settings
 from mysingle.database._circuit import Circuit, Throttle
 from mysingle.database._guard import GuardedCluster
 from mysingle.database._invalidation import InvalidationBus
+from mysingle.database._patience import Patience, current_patience
 from mysingle.database._policy import KeyRules
-from mysingle.database._pool import Command, Pool, PoolExhaustedError
+from mysingle.database._pool import Command, Limits, Pool, PoolExhaustedError
 from mysingle.database._redis_config import RedisConfig, database_number
 from mysingle.database._topology import Client, make_client, make_listener
 
@@ -116,7 +118,7 @@ class RedisClientManager:
         self.lazy_client(0)  # looks after forks and closed loops
         bus = self._buses.get(loop)
         if bus is None:
-            bus = self._buses[loop] = InvalidationBus(partial(make_listener, self.config))
+            bus = self._buses[loop] = InvalidationBus(functools.partial(make_listener, self.config))
         return bus
 
     async def _prove(self, client: Client) -> None:
@@ -135,26 +137,40 @@ class RedisClientManager:
         Raises:
             MySingleError: as `run`; also when the server refuses one of the commands.
         """
+        patience = current_patience()
+        limits = self._limits(patience)
+        if not limits.total:
+            raise self._unavailable("no time left to ask it")
         if not self.circuit.allows():
             raise self._unavailable("skipped after repeated faults")
+        started = time.monotonic()
         try:
-            replies = await self._exchange(self.lazy_client(number), commands)
+            replies = await self._exchange(self.lazy_client(number), commands, limits)
         except _FAULTS as error:
-            self._note(error)
+            self._note(error, limits)
             raise self.translate(error) from error
+        finally:
+            if patience is not None:
+                patience.spent_seconds += time.monotonic() - started
         self._note_success()
         return replies
 
-    async def _exchange(self, client: Client, commands: Sequence[Command]) -> list[Any]:
+    def _limits(self, patience: Patience | None) -> Limits:
+        """Return how long to wait: as configured, unless the request or the caller's patience ends before."""
+        seconds = self.config.timeout_seconds
+        total = 2 * seconds if patience is None else max(0.0, 2 * seconds - patience.spent_seconds)
         left = current_context().seconds_left()
-        allowed = self.config.timeout_seconds
-        seconds = allowed if left is None or left > allowed else left
+        if left is not None and left < total:
+            total = left
+        return Limits(min(seconds, total), total)
+
+    async def _exchange(self, client: Client, commands: Sequence[Command], limits: Limits) -> list[Any]:
         if isinstance(client, GuardedCluster):
             # The driver's pools of a cluster do not wait for a free connection: the gate does.
-            async with asyncio.timeout(2 * seconds), client.gate, asyncio.timeout(seconds):
+            async with asyncio.timeout(limits.total), client.gate, asyncio.timeout(limits.exchange):
                 replies = await _exchange_in_cluster(client, commands)
         else:
-            replies = await cast("Pool", client.connection_pool).exchange(commands, seconds)
+            replies = await cast("Pool", client.connection_pool).exchange(commands, limits)
         for reply in replies:
             if isinstance(reply, RedisError):
                 raise reply
@@ -177,12 +193,13 @@ class RedisClientManager:
         self._note_success()
         return result
 
-    async def run_script(self, number: int, script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+    async def run_script(
+        self, number: int, script: str, keys: Sequence[bytes | str], arguments: Sequence[bytes | str | int]
+    ) -> Any:  # Any: depends on the script
         """Run a Lua program as `exchange` runs commands; a server gets its text once, and then only its hash."""
         rest = (len(keys), *keys, *arguments)
-        known_as = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()  # how Redis names it
         try:
-            return (await self.exchange(number, [("EVALSHA", known_as, *rest)]))[0]
+            return (await self.exchange(number, [("EVALSHA", _known_as(script), *rest)]))[0]
         except MySingleError as error:
             if not isinstance(error.__cause__, NoScriptError):
                 raise
@@ -248,12 +265,17 @@ class RedisClientManager:
         self._forget_closed_loops()
         return tuple(self._clients)
 
-    def _note(self, error: BaseException) -> None:
+    def _note(self, error: BaseException, limits: Limits | None = None) -> None:
         if isinstance(error, ResponseError):
             self.circuit.succeeded()  # it refuses, so it is there
-        elif not isinstance(error, _CROWDED):  # a crowd says nothing about the server
-            self.circuit.failed()
+        elif not isinstance(error, _CROWDED) and not self._was_hurried(error, limits):
+            self.circuit.failed()  # a crowd, or a caller without time, says nothing about the server
+        if isinstance(error, NoScriptError):
+            return  # its text follows
         self.report("redis.fault", server=self.config.address, error=_describe(error))
+
+    def _was_hurried(self, error: BaseException, limits: Limits | None) -> bool:
+        return isinstance(error, TimeoutError) and limits is not None and limits.total < 2 * self.config.timeout_seconds
 
     def _note_success(self) -> None:
         if self.circuit.succeeded():
@@ -278,6 +300,12 @@ class RedisClientManager:
         # After a fork the sockets belong to the parent: keep the objects, so that no finalizer touches them.
         self._parents.append((self._clients, self._buses))
         self._clients, self._buses, self._pid, self.circuit = {}, {}, os.getpid(), Circuit()
+
+
+@functools.cache
+def _known_as(script: str) -> str:
+    """Return how Redis names a script."""
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 async def _exchange_in_cluster(client: RedisCluster, commands: Sequence[Command]) -> list[Any]:
