@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import math
 from typing import Any
 
 import pytest
@@ -152,11 +153,32 @@ async def test_one_command_for_many(cache: BaseRedisCache[Any]) -> None:
     assert "cmdstat_get" not in statistics
 
 
-@pytest.mark.parametrize("key", ["", None])
+@pytest.mark.parametrize("key", ["", None, 7, b"a", ["a"]])
 async def test_key_refused(cache: BaseRedisCache[Any], key: Any) -> None:
-    """An empty key is refused."""
-    with pytest.raises(ValueError, match="must not be empty"):
+    """A key that is empty or no text is refused."""
+    with pytest.raises(ValueError, match="a key is a text"):
         await cache.get(key)
+    with pytest.raises(ValueError, match="a key is a text"):
+        await cache.set_many({"a": 1, **{each: 1 for each in [key] if not isinstance(each, list)}, "": 1})
+    assert await cache.get("a") is None
+
+
+@pytest.mark.parametrize("tags", [["x" * 70_000], [str(number) for number in range(40)], [1], "text"])
+async def test_tags_refused(cache: BaseRedisCache[Any], tags: Any) -> None:
+    """Tags that cannot be kept are refused before the loader runs."""
+    runs: list[int] = []
+    for work in (cache.get_or_set("a", lambda: runs.append(1), tags=tags), cache.set("a", 1, tags=tags)):
+        with pytest.raises(ValueError, match="tags"):
+            await work
+    assert runs == []
+
+
+@pytest.mark.parametrize("ttl", [0, -1, math.inf, "5", True, 10**30])
+async def test_ttl_refused(cache: BaseRedisCache[Any], ttl: Any) -> None:
+    """A time to live that is none, or that no server's clock holds, is refused."""
+    for work in (cache.set("a", 1, ttl), cache.expire("a", ttl), cache.get_or_set("a", lambda: 1, ttl)):
+        with pytest.raises(ValueError, match="A TTL is a number"):
+            await work
 
 
 @pytest.mark.parametrize("key", ["ключ", "a b", "\ud800", "*", "x" * 10_000])

@@ -212,6 +212,7 @@ WRITES = {
     "inc": lambda trade: trade.inc({Trade.amount: 1}),
     "current_date": lambda trade: trade.current_date({Trade.created_at: True, Trade.updated_at: True}),
     "unset": lambda trade: trade.update({"$unset": {"created_at": "", "amount": ""}}),
+    "rename": lambda trade: trade.update({"$set": {"text": "y"}, "$rename": {"amount": "created_at"}}),
     "update-bulk": update_bulk,
     "find_one-update": lambda trade: Trade.find_one(Trade.id == trade.id).update(forged()),
     "find_one-upsert": lambda trade: Trade.find_one(Trade.id == trade.id).upsert(forged(), on_insert=trade),

@@ -1,14 +1,23 @@
 import base64
+import math
 from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import bson
 import pytest
+from beanie import DecimalAnnotation
 from bson import ObjectId
 from pydantic import Field
 
 from mysingle._kernel.errors import ErrorCode, InvalidArgumentError
 from mysingle.database import BaseTimeDocument, paginate
+
+
+class Kind(Enum):
+    BID = "bid"
+    ASK = "ask"
 
 
 class Bar(BaseTimeDocument):
@@ -50,6 +59,37 @@ async def test_pages_are_the_list(documents: Any, sort: str, limit: int) -> None
     expected = await Bar.get_pymongo_collection().find().sort(keyed if "id" not in name else keyed[1:]).to_list()
 
     assert [raw["_id"] for raw in expected] == [bar.id for bar in await walk(sort, limit)]
+
+
+class Quote(BaseTimeDocument):
+    price: DecimalAnnotation
+    close: float | None = None
+    kind: Kind = Kind.BID
+
+
+@pytest.mark.parametrize("sort", ["price", "-price", "close", "-close", "kind", "-kind"])
+async def test_pages_of_any_value(documents: Any, sort: str) -> None:
+    """The same for decimals, for the members of an enum, and for numbers that are none."""
+    await documents(Quote)
+    closes = [math.nan, 1.0, None, math.nan, -math.inf, 2.0]
+    await Quote.insert_many(
+        [
+            Quote(price=Decimal(number % 4) / 3, close=close, kind=list(Kind)[number % 2])
+            for number, close in enumerate(closes)
+        ]
+    )
+    seen: list[Any] = []
+    cursor = None
+    while not seen or cursor:
+        page = await paginate(Quote.find_all(), limit=1, cursor=cursor, sort=sort)
+        seen += page.items
+        cursor = page.next_cursor
+    direction = -1 if sort.startswith("-") else 1
+    order = [(sort.lstrip("-"), direction), ("_id", direction)]
+
+    assert [raw["_id"] for raw in await Quote.get_pymongo_collection().find().sort(order).to_list()] == [
+        quote.id for quote in seen
+    ]
 
 
 async def test_list_changes_between_pages(documents: Any) -> None:

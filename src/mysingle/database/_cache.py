@@ -11,7 +11,7 @@ from mysingle._kernel.metrics import process_metrics
 from mysingle.database._behaviour import Behaviour, CacheOptions
 from mysingle.database._cache_core import FAULT, MISS, NEGATIVE, CacheCore, Missing, to_bytes
 from mysingle.database._codec import Codec, CodecError, JsonCodec
-from mysingle.database._entry import NOTHING, TAGGED
+from mysingle.database._entry import NOTHING, TAGGED, checked_tags
 from mysingle.database._flight import SingleFlight
 from mysingle.database._local import ABSENT
 from mysingle.database._patience import Patience, no_patience, renew_patience
@@ -387,4 +387,7 @@ class BaseRedisCache(CacheCore[T]):
 def _tag_bytes(tags: Iterable[str]) -> tuple[bytes, ...]:
     if isinstance(tags, str):
         raise ValueError(f"tags are a list of texts, for example [{tags!r}]")
-    return tuple(sorted({to_bytes(tag) for tag in tags}))
+    chosen = set(tags)
+    if not all(isinstance(tag, str) for tag in chosen):
+        raise ValueError(f"tags are texts, not {sorted(map(repr, chosen))}")
+    return checked_tags(tuple(sorted(map(to_bytes, chosen))))

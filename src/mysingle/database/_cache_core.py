@@ -30,6 +30,7 @@ R = TypeVar("R")
 
 _RESULTS = ("hit", "local", "miss", "stale", "error")
 _DAY = 86_400
+_LONGEST_TTL = 100 * 365 * _DAY  # what is longer overflows the server's clock sooner or later
 
 
 class Missing(Enum):
@@ -285,8 +286,8 @@ class CacheCore(Generic[T]):
         )
 
     def _name(self, key: str) -> bytes:
-        if not key:
-            raise ValueError(f"Cache {self._key_prefix!r}: a key must not be empty")
+        if not isinstance(key, str) or not key:
+            raise ValueError(f"Cache {self._key_prefix!r}: a key is a text that is not empty, not {key!r:.80}")
         return self._name_prefix + to_bytes(key)
 
     def _tag_name(self, tag: bytes) -> bytes:
@@ -315,6 +316,6 @@ def valid_prefix(prefix: object) -> str:
 
 def valid_ttl(ttl: Any) -> int:  # Any: callers without a type checker pass None and text
     """Return a TTL that is a number above zero, or raise `ValueError`."""
-    if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl < math.inf:
+    if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl < _LONGEST_TTL:
         raise ValueError(f"A TTL is a number of seconds above zero, not {ttl!r}: no key lives for ever")
     return ttl  # type: ignore[return-value]  # a float works as well and is not advertised

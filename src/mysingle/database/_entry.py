@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from mysingle.database._codec import CodecError
 
-__all__ = ["NOTHING", "TAGGED", "Tagged", "pack_tagged", "unpack_tagged"]
+__all__ = ["NOTHING", "TAGGED", "Tagged", "checked_tags", "pack_tagged", "unpack_tagged"]
 
 NOTHING = b"MSN1"
 """Stands for a None that a loader returned."""
@@ -32,12 +32,23 @@ def pack_tagged(data: bytes, versions: Mapping[bytes, bytes]) -> bytes:
     Raises:
         ValueError: more than 32 tags, or a tag of more than 65535 bytes.
     """
-    if len(versions) > _MAX_TAGS or any(len(name) > 0xFFFF for name in versions):
-        raise ValueError(f"A value has at most {_MAX_TAGS} tags of at most 65535 bytes")
+    checked_tags(tuple(versions))
     parts = [TAGGED, _SIZE.pack(len(versions))]
     for text in (text for pair in versions.items() for text in pair):
         parts += [_SIZE.pack(len(text)), text]
     return b"".join((*parts, data))
+
+
+def checked_tags(tags: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """
+    Return the tags that a value is to have.
+
+    Raises:
+        ValueError: more than 32 tags, or a tag of more than 65535 bytes.
+    """
+    if len(tags) > _MAX_TAGS or any(len(name) > 0xFFFF for name in tags):
+        raise ValueError(f"A value has at most {_MAX_TAGS} tags of at most 65535 bytes")
+    return tags
 
 
 def unpack_tagged(packed: bytes) -> Tagged:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -10,7 +11,8 @@ from uuid import UUID
 import bson
 from beanie import Document
 from beanie.odm.queries.find import FindMany
-from bson import Int64, ObjectId
+from beanie.odm.utils.encoder import Encoder
+from bson import Decimal128, Int64, ObjectId
 from bson.errors import BSONError
 
 from mysingle._kernel.errors import InvalidArgumentError
@@ -21,7 +23,7 @@ D = TypeVar("D", bound=Document)
 
 MAX_LIMIT = 1_000
 _MAX_CURSOR = 2_000
-_PLAIN = frozenset({str, int, Int64, float, bool, datetime, ObjectId, UUID, bytes})
+_PLAIN = frozenset({str, int, Int64, Decimal128, float, bool, datetime, ObjectId, UUID, bytes})
 
 
 class Page(Generic[D]):
@@ -63,12 +65,18 @@ def _after(field: str, direction: int, value: Any, last_id: Any) -> dict[str, An
     ties = {field: value, "_id": {operator: last_id}}
     if value is None:
         return ties if direction == -1 else {"$or": [{field: {"$ne": None}}, ties]}
-    beyond = [{field: {operator: value}}, *([{field: None}] if direction == -1 else [])]
+    beyond: list[dict[str, Any]] = [{field: {operator: value}}]
+    if value != value:  # NaN: below all numbers, and no operator compares it either
+        beyond = [{field: {"$gte": -math.inf}}] if direction == 1 else []
+    elif direction == -1 and isinstance(value, int | float | Decimal128):
+        beyond.append({field: math.nan})
+    if direction == -1:
+        beyond.append({field: None})
     return {"$or": [*beyond, ties]}
 
 
 def _encode(document: Document, field: str, sort: str) -> str:
-    value = None if field == "_id" else _value(document, field)
+    value = None if field == "_id" else _ENCODER.encode(_value(document, field))
     raw = bson.encode({"s": sort, "v": value, "i": document.id}, codec_options=_CODEC)
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
@@ -99,4 +107,5 @@ def _refused() -> InvalidArgumentError:
     return InvalidArgumentError("The cursor is none of this list", reason="CURSOR_INVALID")
 
 
+_ENCODER = Encoder()
 _CODEC = bson.CodecOptions[dict[str, Any]](tz_aware=True, uuid_representation=bson.binary.UuidRepresentation.STANDARD)

@@ -116,8 +116,15 @@ def _revision(model: Any, chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_empty(query: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {operator: _without_managed(fields) for operator, fields in query.items()}
+    kept = {
+        operator: _without_managed(fields) if operator != "$rename" else _without_renamed(fields)
+        for operator, fields in query.items()
+    }
     return {operator: fields for operator, fields in kept.items() if fields}
+
+
+def _without_renamed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: to for name, to in _without_managed(fields).items() if to not in _MANAGED}
 
 
 def _without_managed(fields: Mapping[str, Any]) -> dict[str, Any]:
