@@ -1,12 +1,16 @@
 """One contract for every place that remembers requests."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from mysingle._kernel.errors import UnavailableError
 from mysingle.database import MemoryIdempotencyStore, RedisClientManager, RedisConfig, RedisIdempotencyStore
+from mysingle.embedded import EmbeddedRedis
 
 
 @pytest.fixture
@@ -72,3 +76,20 @@ async def test_release(records: Any) -> None:
     assert await records.finish("a", again.token, b"x")
     assert not await records.release("a", again.token)
     assert not await records.renew("a", again.token)
+
+
+async def test_claim_without_an_answer() -> None:
+    """A claim whose answer never came is given back as soon as the server goes on: nothing ran, so the key is free."""
+    with EmbeddedRedis() as server:
+        manager = RedisClientManager(RedisConfig(port=server.port, timeout_seconds=0.3))
+        store = RedisIdempotencyStore(manager)
+        await store.claim("warm", b"print")
+        os.kill(server.pid, signal.SIGSTOP)
+        with pytest.raises(UnavailableError):
+            await store.claim("a", b"print")
+        os.kill(server.pid, signal.SIGCONT)
+        await asyncio.sleep(2)  # the server reads what it was sent, and the circuit closes
+        again = await store.claim("a", b"print")
+        await manager.close()
+
+    assert again.state == "mine"

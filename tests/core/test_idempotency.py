@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
 
 from mysingle._kernel.errors import UnavailableError
 from mysingle._kernel.settings import CommonSettings, set_settings
@@ -44,6 +46,7 @@ class Orders:
             )
         )
         self.runs: Counter[str] = Counter()
+        self.gate = asyncio.Event()
         self.app = create_fastapi_app(create_service_config("order-service", enable_idempotency=True))
         self.app.add_api_route("/orders/{kind}", self.order, methods=["POST", "GET"])
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
@@ -60,8 +63,20 @@ class Orders:
             raise HTTPException(403, "no")
         if kind == "large":
             return Response(b"x" * 2_000_000)
+        if kind in ("after", "fails-after"):
+            return Response("done", 201, background=BackgroundTask(self.after, kind))
+        if kind == "stream":
+            return StreamingResponse((bytes([number]) * 3 for number in range(250, 256)), 200)
+        if kind == "empty":
+            return Response(status_code=204)
         body = (await request.body()).decode()
         return Response(f"{self.runs[kind]} {body}", 201, {"X-Order": "7"}, "text/plain")
+
+    async def after(self, kind: str) -> None:
+        """Run when the reply has gone out."""
+        if kind == "fails-after":
+            raise RuntimeError("the mail server is away")
+        await self.gate.wait()
 
     async def send(self, kind: str, key: str | None = "k", body: str = "buy", **options: Any) -> httpx.Response:
         headers = {**options.pop("headers", {}), **({"Idempotency-Key": key} if key is not None else {})}
@@ -139,6 +154,36 @@ async def test_errors(orders: Orders, kind: str, status: int, runs: int) -> None
     assert [answer.status_code for answer in answers] == [status, status]
     assert answers[0].json()["code"] == answers[1].json()["code"]
     assert orders.runs[kind] == runs
+
+
+async def test_duplicate_during_a_background_task(orders: Orders) -> None:
+    """A reply is kept when it is complete; duplicates do not wait for what the service does afterwards."""
+    first = asyncio.create_task(orders.send("after"))
+    while not orders.runs["after"]:
+        await asyncio.sleep(0.01)
+    second = await asyncio.wait_for(orders.send("after"), 10)
+    assert not first.done()
+    orders.gate.set()
+
+    assert [(answer.status_code, answer.text) for answer in (await first, second)] == [(201, "done")] * 2
+    assert orders.runs["after"] == 1
+
+
+async def test_background_task_that_fails(orders: Orders) -> None:
+    """What fails after a reply does not change it: the first caller and its duplicates have the same one."""
+    first, second = await orders.send("fails-after"), await orders.send("fails-after")
+
+    assert [(answer.status_code, answer.text) for answer in (first, second)] == [(201, "done")] * 2
+    assert orders.runs["fails-after"] == 1
+
+
+@pytest.mark.parametrize("kind", ["stream", "empty"])
+async def test_kinds_of_replies(orders: Orders, kind: str) -> None:
+    """Streams of bytes and replies without a body come again as they were."""
+    first, second = await orders.send(kind), await orders.send(kind)
+
+    assert (first.status_code, first.content) == (second.status_code, second.content)
+    assert (second.headers["idempotency-replayed"], orders.runs[kind]) == ("true", 1)
 
 
 async def test_large_reply(orders: Orders) -> None:

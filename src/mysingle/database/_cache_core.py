@@ -285,7 +285,7 @@ class CacheCore(Generic[T]):
             None, lambda store, notice: store.set(name, version, self._tag_seconds * 1000, notice), False
         )
 
-    def _name(self, key: str) -> bytes:
+    def _name(self, key: object) -> bytes:
         if not isinstance(key, str) or not key:
             raise ValueError(f"Cache {self._key_prefix!r}: a key is a text that is not empty, not {key!r:.80}")
         return self._name_prefix + to_bytes(key)

@@ -1,5 +1,6 @@
 """Remembers what a request with an idempotency key has come to, so that its duplicates need not run."""
 
+import asyncio
 import os
 import time
 from collections import OrderedDict
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mysingle._kernel.allocation import RedisDB
+from mysingle._kernel.context import RequestContext, use_context
+from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.once import Claim, IdempotencyStore
 from mysingle._kernel.settings import get_settings
 from mysingle.database._redis import RedisClientManager, get_redis_manager
@@ -17,6 +20,8 @@ __all__ = ["Claim", "IdempotencyStore", "MemoryIdempotencyStore", "RedisIdempote
 
 KEEP_SECONDS = 86_400
 LEASE_SECONDS = 15.0
+_PAUSE_SECONDS = 0.2
+_MOST_LEFT_BEHIND = 1000
 
 
 # Each record is a hash. The server's clock decides whether a lease has ended.
@@ -74,11 +79,16 @@ class RedisIdempotencyStore:
         self._own_manager = manager
         self._keep = round(keep_seconds * 1000)
         self._lease = round(lease_seconds * 1000)
+        self._left_behind = _LeftBehind(self)
 
     async def claim(self, name: str, fingerprint: bytes) -> Claim:
         """Take a name for a request, or say what became of it."""
         token = os.urandom(16)
-        state, reply = await self._run(_CLAIM, name, fingerprint, token, self._lease, self._keep)
+        try:
+            state, reply = await self._run(_CLAIM, name, fingerprint, token, self._lease, self._keep)
+        except BaseException:
+            self._left_behind.add(name, token)
+            raise
         return Claim(state.decode(), token, reply)
 
     async def renew(self, name: str, token: bytes) -> bool:
@@ -98,6 +108,44 @@ class RedisIdempotencyStore:
         number = database_number(RedisDB.RATE_LIMIT, get_settings())
         key = manager.config.namespace(number) + f"idem:{name}".encode("utf-8", "surrogatepass")
         return await manager.run_script(number, script, [key], arguments)
+
+
+class _LeftBehind:
+    """
+    Gives back what was claimed although the answer never came: nothing ran, so the key is free.
+
+    It tries for as long as a lease lasts; afterwards the request counts as interrupted.
+    """
+
+    def __init__(self, store: RedisIdempotencyStore) -> None:
+        self._store = store
+        self._claims: dict[str, bytes] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def add(self, name: str, token: bytes) -> None:
+        """Take care of a claim."""
+        if len(self._claims) < _MOST_LEFT_BEHIND:
+            self._claims[name] = token
+            if not self._tasks:
+                with use_context(RequestContext()):  # the request may have no time left
+                    task = asyncio.get_running_loop().create_task(self._give_back())
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _give_back(self) -> None:
+        ends_at = time.monotonic() + self._store.lease_seconds
+        while self._claims and time.monotonic() < ends_at:
+            for name, token in list(self._claims.items()):
+                try:
+                    await self._store.release(name, token)
+                except MySingleError:
+                    break
+                if self._claims.get(name) == token:
+                    del self._claims[name]
+            else:
+                continue
+            await asyncio.sleep(_PAUSE_SECONDS)
+        self._claims.clear()
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mysingle._kernel import propagation
@@ -79,22 +79,22 @@ class IdempotencyMiddleware:
             await send(message)
 
     async def _run_first(self, name: str, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = _Recording(send)
+        reply = _Recording(send, lambda status, messages: self._end(name, claim, status, messages))
         try:
             await self.app(scope, receive, reply.send)
         except Exception as error:
-            if await self._answer_by_handler(error, scope, receive, reply):
-                await self._end(name, claim, reply.status, reply.messages)
+            if reply.is_ended:
+                raise  # something that ran after the reply, which stands
+            if not await self._answer_by_handler(error, scope, receive, reply):
+                # The errors layer answers this one; its duplicates get the same document from here.
+                problem = to_problem(translate(error) or MySingleError())
+                messages = problem_messages(
+                    problem, scope["path"], current_context().correlation_id, self._service_name
+                )
+                await self._end(name, claim, problem.status, list(messages))
                 await reply.flush()
-                return
-            # The errors layer answers this one; its duplicates get the same document from here.
-            problem = to_problem(translate(error) or MySingleError())
-            messages = problem_messages(problem, scope["path"], current_context().correlation_id, self._service_name)
-            await self._end(name, claim, problem.status, list(messages))
-            await reply.flush()
-            raise
-        await self._end(name, claim, reply.status, reply.messages)
-        await reply.flush()
+                raise
+        await reply.end()
 
     async def _answer_by_handler(self, error: Exception, scope: Scope, receive: Receive, reply: "_Recording") -> bool:
         """Let the app's own handler answer an error; tell whether it has one."""
@@ -113,29 +113,43 @@ class IdempotencyMiddleware:
 
 
 class _Recording:
-    """Holds a reply back until it is kept; one that is too large goes out as it comes, and is not kept."""
+    """
+    Holds a reply back until it is kept; one that is too large goes out as it comes, and is not kept.
 
-    def __init__(self, send: Send) -> None:
+    It is kept with its last part: what runs after the reply, such as a background task, keeps nobody waiting.
+    """
+
+    def __init__(self, send: Send, keep: Callable[[int, list[Message] | None], Awaitable[None]]) -> None:
         self.status = 0
-        self.messages: list[Message] | None = []
+        self.is_ended = False
+        self._messages: list[Message] | None = []
         self._send = send
+        self._keep = keep
         self._size = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        if self.messages is None:
+        if self._messages is None:
             await self._send(message)
-            return
-        self.messages.append(message)
-        self._size += len(message.get("body", b""))
-        if self._size > _MAX_REPLY_BYTES:
-            held, self.messages = self.messages, None
-            for each in held:
-                await self._send(each)
+        else:
+            self._messages.append(message)
+            self._size += len(message.get("body", b""))
+            if self._size > _MAX_REPLY_BYTES:
+                await self.flush()
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            await self.end()
+
+    async def end(self) -> None:
+        """Keep the reply and let it go; ending twice is fine."""
+        if not self.is_ended:
+            self.is_ended = True
+            await self._keep(self.status, self._messages)
+            await self.flush()
 
     async def flush(self) -> None:
-        held, self.messages = self.messages, None
+        """Let go what is held back."""
+        held, self._messages = self._messages, None
         for each in held or ():
             await self._send(each)
 
