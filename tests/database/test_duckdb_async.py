@@ -141,6 +141,23 @@ async def test_writers_do_not_conflict() -> None:
         assert await counts.fetch_one_async("SELECT value FROM counts") == (50,)
 
 
+async def test_plain_writes_do_not_conflict() -> None:
+    """So do plain statements, and both together."""
+    async with Counts() as counts:
+        await counts.execute_async("INSERT INTO counts VALUES (1, 0)")
+        statement = "\n update counts SET value = value + 1 WHERE id = 1"
+
+        def increment() -> None:
+            with counts.transaction() as cursor:
+                cursor.execute(statement)
+
+        await asyncio.gather(
+            *(counts.run_async(increment) if number % 2 else counts.execute_async(statement) for number in range(50))
+        )
+
+        assert await counts.fetch_one_async("SELECT value FROM counts") == (50,)
+
+
 def test_transaction_is_undone() -> None:
     """After an exception nothing of a transaction is there, and the next one works."""
 

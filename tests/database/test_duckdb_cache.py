@@ -1,4 +1,5 @@
 import asyncio
+import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -65,14 +66,24 @@ def test_foreign_bytes(logged: list[Any]) -> None:
     assert [entry["event"] for entry in logged] == ["cache.unreadable"]
 
 
-@pytest.mark.parametrize("ttl", [0, -1])
-def test_ttl(ttl: float) -> None:
+@pytest.mark.parametrize("ttl", [0, -1, math.inf, math.nan, "5", True])
+def test_ttl(ttl: Any) -> None:
     """A value without a time to live is refused."""
     with Results() as manager:
         with pytest.raises(ValueError, match="above 0"):
             DuckDBCache[Any](manager, "results", default_ttl=ttl)
         with pytest.raises(ValueError, match="above 0"):
             DuckDBCache[Any](manager, "results").set("key", 1, ttl=ttl)
+
+
+@pytest.mark.parametrize("key", [None, 5, b"a", "\ud800"])
+def test_wrong_keys(key: Any) -> None:
+    """A key that is no text is refused, whatever is asked for."""
+    with Results() as manager:
+        cache = DuckDBCache[Any](manager, "results")
+        for work in (cache.get, cache.delete, lambda key: cache.set(key, 1)):
+            with pytest.raises(ValueError, match="A key is a text"):
+                work(key)
 
 
 def test_values_that_are_none() -> None:

@@ -94,8 +94,20 @@ async def test_parquet(prices: BaseDuckDBManager, tmp_path: Path) -> None:
     assert [entry.name for entry in folder.iterdir()] == ["prices.parquet"]
 
 
-@pytest.mark.parametrize("name", ["", "a b", 'a"b', "a;DROP TABLE prices", "1a", "a.b", "x" * 64])
-def test_names_of_tables(prices: BaseDuckDBManager, name: str) -> None:
+@pytest.mark.parametrize(
+    "query", ["SELECT 1) TO '{0}' (FORMAT csv); --", "SELECT 1; SELECT 2", "DROP TABLE prices", ""]
+)
+def test_export_is_one_query(prices: BaseDuckDBManager, tmp_path: Path, query: str) -> None:
+    """Text that is more than a query cannot leave the statement that it is put into."""
+    with pytest.raises((ValueError, duckdb.ParserException)):
+        prices.export_parquet(query.format(tmp_path / "other.csv"), tmp_path / "prices.parquet")
+
+    assert list(tmp_path.iterdir()) == []
+    assert len(prices.fetch_all("SELECT * FROM prices")) == 2
+
+
+@pytest.mark.parametrize("name", ["", None, 5, "a b", 'a"b', "a;DROP TABLE prices", "1a", "a.b", "x" * 64])
+def test_names_of_tables(prices: BaseDuckDBManager, name: Any) -> None:
     """What is no plain name never gets into a statement."""
     with pytest.raises(ValueError, match="is no name of a table"):
         prices.insert_frame(name, prices.fetch_stream("SELECT 1"))

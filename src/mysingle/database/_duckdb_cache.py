@@ -1,7 +1,8 @@
 """A table of values that expire, in a DuckDB file: results that outlive the process and would fill Redis."""
 
+import math
 import time
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from mysingle._kernel.logging import get_logger
 from mysingle.database._codec import Codec, CodecError, JsonCodec
@@ -29,11 +30,9 @@ class DuckDBCache(Generic[T]):
     def __init__(
         self, manager: BaseDuckDBManager, table: str, default_ttl: float = 3600, codec: Codec[T] | None = None
     ) -> None:
-        if default_ttl <= 0:
-            raise ValueError("default_ttl must be above 0")
         self._manager = manager
         self._table = quoted(table)
-        self._default_ttl = default_ttl
+        self._default_ttl = _valid_ttl(default_ttl)
         self._codec: Codec[T] = codec or JsonCodec()
 
     def create(self) -> None:
@@ -47,7 +46,7 @@ class DuckDBCache(Generic[T]):
         """Return the value, None when there is none, when it has expired, or when it cannot be read any more."""
         row = self._manager.fetch_one(
             f"SELECT value FROM {self._table} WHERE key = ? AND expires_at > ?",  # noqa: S608  # the name was checked
-            [key, time.time()],
+            [_valid_key(key), time.time()],
         )
         if row is None:
             return None
@@ -65,19 +64,17 @@ class DuckDBCache(Generic[T]):
             ValueError: the time to live is not above 0.
             CodecError: the value is none that the codec knows.
         """
-        seconds = self._default_ttl if ttl is None else ttl
-        if seconds <= 0:
-            raise ValueError("ttl must be above 0")
+        seconds = self._default_ttl if ttl is None else _valid_ttl(ttl)
         data = self._codec.encode(value)
         with self._manager.transaction() as cursor:
             cursor.execute(
                 f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?, ?)",  # noqa: S608  # the name was checked
-                [key, data, time.time() + seconds],
+                [_valid_key(key), data, time.time() + seconds],
             )
 
     def delete(self, key: str) -> bool:
         """Remove a value; tell whether there was one."""
-        return self._delete("key = ?", key) == 1
+        return self._delete("key = ?", _valid_key(key)) == 1
 
     def purge(self) -> int:
         """Remove what has expired, and return how many that were. Nothing else makes the table smaller."""
@@ -107,3 +104,17 @@ class DuckDBCache(Generic[T]):
         with self._manager.transaction() as cursor:
             row = cursor.execute(f"DELETE FROM {self._table} WHERE {condition}", [value]).fetchone()  # noqa: S608
         return int(row[0]) if row else 0
+
+
+def _valid_ttl(ttl: Any) -> float:  # Any: callers without a type checker pass text
+    if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl < math.inf:
+        raise ValueError(f"A TTL is a number of seconds above 0, not {ttl!r}")
+    return ttl
+
+
+def _valid_key(key: Any) -> str:
+    try:
+        key.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise ValueError(f"A key is a text that UTF-8 can hold, not {key!r:.80}") from None
+    return str(key)

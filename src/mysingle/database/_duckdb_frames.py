@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from duckdb import DuckDBPyConnection, DuckDBPyRelation
+from duckdb import DuckDBPyConnection, DuckDBPyRelation, StatementType
 
 __all__ = ["ArrowStream", "Frames", "quoted"]
 
@@ -100,6 +100,9 @@ class Frames:
 
     def export_parquet(self, query: str, path: str | Path, parameters: Parameters = None) -> int:
         """Write the result of a query to a Parquet file, and return the rows; a reader never sees half a file."""
+        # By itself the text is a query, so it cannot end the statement that it is put into.
+        if [found.type for found in self.connection().extract_statements(query)] != [StatementType.SELECT]:
+            raise ValueError("Only one query can be exported: a SELECT, or what DuckDB takes for one")
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
@@ -119,14 +122,14 @@ class Frames:
         return _count(cursor.execute(f"INSERT INTO {name} BY NAME {source}", parameters))
 
 
-def quoted(name: str) -> str:
+def quoted(name: object) -> str:
     """
     Return a table's name for a statement.
 
     Raises:
         ValueError: it is more than letters, digits and underscores.
     """
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a table: letters, digits and underscores")
     return f'"{name}"'
 

@@ -1,6 +1,7 @@
 """DuckDB files for analysis: one connection, a cursor for each thread, and an async side that never blocks the loop."""
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ Parameters: TypeAlias = Sequence[object] | Mapping[str, object] | None
 Row: TypeAlias = tuple[Any, ...]
 
 _LOCK_PAUSE_SECONDS = 0.1
+_WRITES = re.compile(r"\s*(?:insert|update|delete|merge|copy|create|drop|alter|truncate)\b", re.IGNORECASE)
 
 
 class BaseDuckDBManager(Frames):
@@ -142,8 +144,16 @@ class BaseDuckDBManager(Frames):
                 self._cursors.in_transaction = False
 
     def execute(self, query: str, parameters: Parameters = None) -> DuckDBPyConnection:
-        """Run a statement on this thread's cursor; values go into `parameters`, never into the text."""
-        return self.connection().execute(query, parameters)
+        """
+        Run a statement on this thread's cursor; values go into `parameters`, never into the text.
+
+        Statements that write run one at a time, as transactions do, so that they never conflict.
+        """
+        cursor = self.connection()
+        if not _WRITES.match(query):
+            return cursor.execute(query, parameters)
+        with self._writing:
+            return cursor.execute(query, parameters)
 
     def fetch_all(self, query: str, parameters: Parameters = None) -> list[Row]:
         """Run a query and return its rows."""
