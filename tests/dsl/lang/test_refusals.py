@@ -236,3 +236,20 @@ def test_what_makes_no_sense_is_refused_when_it_is_compiled(source: str, message
     found = [item.message for item in failure(source).diagnostics]
 
     assert any(item.startswith(message) for item in found), found
+
+
+UNKNOWN = {
+    "result = math.sqrt(close)": ("The name 'math' is not known", "np has these functions: np.sqrt(x)"),
+    "result = talib.SMA(close, 5)": ("The name 'talib' is not known", "indicators need no prefix: SMA(close, 20)"),
+    "result = df['close']": ("The name 'df' is not known", "write data['close'] or close"),
+    "@params\n    n: 5\n    n: 6\n@strategy\n    result = close * n": ("The parameter 'n' is declared twice", ""),
+    "result = params.get('a', 1) * close + params.get('a', 2)": (
+        "The parameter 'a' has the default 1 already, here it is 2", "read it once: x = params.get('a', 1)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "said"), UNKNOWN.items(), ids=UNKNOWN)
+def test_names_that_nobody_declared_or_two_did(source: str, said: tuple[str, str]) -> None:
+    """A module that is none and a parameter with two values are named as what they are."""
+    assert said in [(item.message, item.hint) for item in failure(source).diagnostics]

@@ -201,3 +201,13 @@ def test_missing_data_decides_nothing_else() -> None:
 def test_numbers_in_texts_and_arrays(text: str, value: float, data: pd.DataFrame) -> None:
     """A constant text that says a number is one, and an array of constants is a list."""
     assert run(f"result = close * 0 + {text}", data).iloc[7] == value
+
+
+def test_section_that_returns_early(data: pd.DataFrame) -> None:
+    """A return under a condition ends @calculate on the bars on which it is true, as it ends a function."""
+    found = run(
+        "@params\n    n: 2\n@calculate\n    x = close * n\n    if close > open:\n        return x\n    return -x", data
+    )
+    rises = data["close"] > data["open"]
+
+    np.testing.assert_array_equal(found, (data["close"] * 2).where(rises, -data["close"] * 2))

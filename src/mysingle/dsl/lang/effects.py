@@ -240,6 +240,9 @@ def _params_get(ctx: Context, call: CallSite) -> Value:
         kinds = {bool: Kind.BOOL, int: Kind.INT, str: Kind.STR}
         kind = kinds.get(type(default), Kind.FLOAT)
         ctx.params.declare(ParamSpec(name, kind, required=False, default=default, nullable=default is None))
+    spec = ctx.params.specs[name]
+    if value is not None and not spec.required and spec.default is not None and spec.default != default:
+        raise ctx.refuse("param_defaults", place, name=name, first=repr(spec.default), second=repr(default))
     return Ref(ctx.parameter(name))
 
 

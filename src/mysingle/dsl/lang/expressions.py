@@ -12,7 +12,7 @@ from mysingle.dsl.lang.diagnostics import Refusal
 from mysingle.dsl.lang.library import Maker
 from mysingle.dsl.lang.methods import SERIES_METHODS
 from mysingle.dsl.lang.operators import arithmetic, compare, logical, negate
-from mysingle.dsl.lang.resolve import data_column, resolve_attribute, resolve_name, series_of
+from mysingle.dsl.lang.resolve import data_column, refuse_unknown_owner, resolve_attribute, resolve_name, series_of
 from mysingle.dsl.lang.source import Span
 from mysingle.dsl.lang.states import older_leaf
 from mysingle.dsl.lang.tables import OHLCV
@@ -227,10 +227,11 @@ def _history(ctx: Context, value: Ref, index: Value, node: n.Index) -> Value:
     """`x[k]`: the value k bars ago."""
     if ctx.type(value.node).kind is Kind.STR:
         raise ctx.refuse("no_subscript", node.span, name="a text")
-    value = series_of(ctx, value, node.span)
+    given, value = value, series_of(ctx, value, node.span)
     if isinstance(index, BarVariable):
         return _at_bar(ctx, value, index, node)
     if isinstance(index, Ref) and ctx.type(index.node).kind is Kind.STR:
+        refuse_unknown_owner(ctx, given, node.value)
         raise ctx.refuse("no_subscript", node.span, name="a series")
     if ctx.is_series(index):
         raise ctx.refuse("mask_subscript", node.key.span)

@@ -1,7 +1,7 @@
 """The whitelist: Python's tree becomes ours, construct by construct; whatever has no rule here is refused (S1)."""
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from mysingle.dsl.lang import nodes as n
@@ -13,6 +13,19 @@ from mysingle.dsl.limits import LIMITS
 __all__ = ["Grammar"]
 
 _ERRORS: Final = frozenset({"ValueError", "TypeError"})
+
+
+_CALCULATE: Final = "@calculate"
+"""The name of a section that returns on several paths, as a function; no name of a source begins so."""
+
+
+def _returns_early(body: Iterable[n.Stmt]) -> bool:
+    """Say whether a branch of a section returns."""
+    for item in body:
+        inner = (*item.body, *item.orelse) if isinstance(item, n.If) else ()
+        if any(isinstance(part, n.Return) for part in inner) or _returns_early(inner):
+            return True
+    return False
 
 
 class Grammar(Expressions):
@@ -37,6 +50,10 @@ class Grammar(Expressions):
         if body and isinstance(body[0], ast.Expr) and is_string(body[0].value):
             body = body[1:]
         found = list(self._statements(body))
+        if name == "calculate" and _returns_early(found):
+            at = found[0].span
+            call = n.Call(n.Name(_CALCULATE, at), (), (), at)
+            return n.Function(_CALCULATE, (), tuple(found), at), n.Assign(n.Name("result", at), call, at)
         last = found[-1] if found and name == "calculate" else None
         if isinstance(last, n.Return) and last.value is not None:
             found[-1] = n.Assign(n.Name("result", last.span), last.value, last.span)

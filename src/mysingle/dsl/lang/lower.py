@@ -160,6 +160,9 @@ def _metadata(ctx: Context, key: str, value: str, span: Span) -> None:
 
 
 def _param_entry(ctx: Context, key: str, text: str, description: str, span: Span) -> None:
+    if key in ctx.params.specs:
+        ctx.reporter.report("param_twice", span, name=key)
+        return
     try:
         value = literal_of(text)
     except ValueError:

@@ -93,6 +93,7 @@ MESSAGES: Final[dict[str, Message]] = {
 _INVALID: Final[dict[str, tuple[str, str, str]]] = {
     # names and attributes
     "unknown_name": ("The name '{name}' is not known", "이름 '{name}'을 모릅니다", "did you mean '{near}'?"),
+    "unknown_owner": ("The name '{name}' is not known", "이름 '{name}'을 모릅니다", ""),
     "unknown_function": ("There is no function '{name}'", "함수 '{name}'이 없습니다", "see the list of functions"),
     "unknown_attribute": ("{owner} has no '{name}'", "{owner}에 '{name}'이 없습니다", ""),
     "no_attributes": ("This value has no attribute '{name}'", "이 값에는 속성 '{name}'이 없습니다", ""),
@@ -207,6 +208,9 @@ _INVALID: Final[dict[str, tuple[str, str, str]]] = {
     "param_name": ("A parameter needs a name", "매개변수에 이름이 필요합니다", "write x = param.int(14)"),
     "param_twice": ("The parameter '{name}' is declared twice", "매개변수 '{name}'이 두 번 선언되었습니다", ""),
     "param_default": ("The default must be {kind}, it is {actual}", "기본값은 {kind}이어야 하지만 {actual}입니다", ""),
+    "param_defaults": ("The parameter '{name}' has the default {first} already, here it is {second}",
+                       "매개변수 '{name}'의 기본값은 이미 {first}인데 여기서는 {second}입니다",
+                       "read it once: x = params.get('{name}', {first})"),
     "param_range": ("The default of '{name}' is {actual}, it must be {bounds}",
                     "'{name}'의 기본값은 {actual}, 허용: {bounds}", ""),
     "param_options": ("The default of '{name}' is not one of its options", "'{name}'의 기본값이 options에 없습니다",

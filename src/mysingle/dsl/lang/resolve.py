@@ -40,7 +40,7 @@ from mysingle.dsl.lang.values import (
     Value,
 )
 
-__all__ = ["LOCAL_COLUMN", "data_column", "resolve_attribute", "resolve_name", "series_of"]
+__all__ = ["LOCAL_COLUMN", "data_column", "refuse_unknown_owner", "resolve_attribute", "resolve_name", "series_of"]
 
 LOCAL_COLUMN: Final = "data[]."
 """Prefix in the scope of what `data['x'] = ...` defines; no identifier contains a bracket."""
@@ -264,10 +264,28 @@ def _of_series(ctx: Context, value: Ref, node: n.Attribute) -> Value:
         return special
     if name in FUTURE_METHODS:
         raise ctx.refuse("fills_from_future", node.at, name=f"{name}()")
+    refuse_unknown_owner(ctx, value, node.value)
     near = nearest(name, SERIES_METHODS)
     row = OPS.get(FUNCTION_NAMES.get(name, ""))
     hint = f"it is a function: {signature_of(name, row.args)}" if row and not near else ""
     raise _unknown(ctx, node, "a series", list(SERIES_METHODS), hint)
+
+
+_OWNERS: Final = {
+    "math": "np has these functions: np.sqrt(x)", "ta": "indicators need no prefix: SMA(close, 20)",
+    "talib": "indicators need no prefix: SMA(close, 20)", "df": "write data['close'] or close",
+    "self": "write the name alone",
+}  # fmt: skip
+
+
+def refuse_unknown_owner(ctx: Context, value: Ref, node: n.Expr) -> None:
+    """Refuse `math.sqrt` as what it is: nobody declared `math`, and a parameter has no members."""
+    found = ctx.builder.nodes[value.node]
+    if found.op != "param" or not isinstance(node, n.Name) or node.id not in ctx.params.specs:
+        return
+    if ctx.params.specs[node.id].implicit:
+        hint = _OWNERS.get(node.id, f"there are {', '.join(sorted(NAMESPACES))}")
+        raise ctx.refuse("unknown_owner", node.span, name=node.id, hint=hint)
 
 
 def _series_fact(ctx: Context, value: Ref, node: n.Attribute) -> Value | None:
