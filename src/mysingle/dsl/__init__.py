@@ -1,9 +1,8 @@
 """The strategy language: compile, check, run, stream and sweep trading strategies that users write."""
 
-from typing import TYPE_CHECKING
-
 from mysingle._kernel.extras import lazy_exports
 
+TYPE_CHECKING = False  # type checkers know the name; importing `typing` for it would cost more than all the rest
 if TYPE_CHECKING:
     from mysingle.dsl.api import Program, compile, load  # noqa: A004
     from mysingle.dsl.compat import (
