@@ -113,3 +113,15 @@ def test_schema() -> None:
     assert schema["properties"]["mode"] == {"type": "string", "default": "a", "enum": ["a", "b"]}
     assert schema["properties"]["k"] == {"type": "number", "default": 2.0}
     assert schema["required"] == ["t", "level"]
+
+
+@pytest.mark.parametrize("default", [-1, -2, 0, 10**15, -(10**15)])
+@pytest.mark.parametrize("call", ["EMA(close, n)", "MACD(close, n)", "indicator.apo(close, n)", "close.shift(n)",
+                                  "RSI(close, n)", "SMA(close, n)", "close.rolling(n).mean()"])  # fmt: skip
+def test_a_default_that_no_run_accepts(call: str, default: int) -> None:
+    """A default out of a window's range is refused when it is bound; until then the program can be stored."""
+    program = api.compile(f"n = param.int({default})\nresult = {call}")
+
+    assert api.load(program.to_bytes()) == program
+    assert program.warmup().first_valid >= 0
+    assert program.cost().gas > 0

@@ -8,7 +8,7 @@ from mysingle.dsl.ir.causality import values_of
 from mysingle.dsl.ir.kinds import Const, Phase
 from mysingle.dsl.ir.ops import OPS
 from mysingle.dsl.ir.program import Program
-from mysingle.dsl.ir.row import UNBOUNDED, Values, no_bars
+from mysingle.dsl.ir.row import UNBOUNDED, Arg, Values, no_bars
 
 __all__ = ["WarmUp", "bars_of", "warm_up"]
 
@@ -72,10 +72,20 @@ _SLOW: Final = frozenset(
 """The ops whose values do not exist from the first bar on, or remember more than one bar."""
 
 
+def _within(arg: Arg, value: Const) -> Const:
+    """Return a number as near as the argument allows: a parameter's default is judged when it is bound, not here."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    low, high = value if arg.low is None else arg.low, value if arg.high is None else arg.high
+    return type(value)(min(max(value, low), high))
+
+
 @lru_cache(maxsize=4096)
 def bars_of(name: str, values: Values) -> tuple[float, float]:
     """Return what an op adds to the first valid bar and to the horizon; rules are formulas, so remember the answers."""
     row = OPS[name]
+    if len(values) == len(row.args):
+        values = tuple([_within(arg, value) for arg, value in zip(row.args, values, strict=True)])
     first = row.first(values)
     if name == "align":
         return first, UNBOUNDED  # how many base bars a bucket has is known at run time only
