@@ -125,3 +125,11 @@ def test_a_default_that_no_run_accepts(call: str, default: int) -> None:
     assert api.load(program.to_bytes()) == program
     assert program.warmup().first_valid >= 0
     assert program.cost().gas > 0
+
+
+@pytest.mark.parametrize("alpha", ["1e-300", "1e-17", "5e-324", "1e-9"])
+def test_a_decay_that_never_ends(alpha: str) -> None:
+    """A mean that forgets next to nothing has a horizon without end, and can be stored."""
+    program = api.compile(f"result = close.ewm(alpha={alpha}, adjust=False).mean()")
+
+    assert api.load(program.to_bytes()) == program

@@ -55,6 +55,8 @@ _NAMES: Final = {number: row.name for number, row in BY_ID.items() if Flag.COMPO
 """Number of an operation → its name; functions of the language are no operations."""
 _GAS_BARS: Final = 1_000
 _FAR: Final = 2**31
+_NEVER: Final = 2**53
+"""Bars after which a number of bars is as good as infinite: a decay of 1e-300 a bar, for example."""
 _PROFILES: Final = frozenset({"standard", "mysingle-1"})
 _MODES: Final = frozenset({"strict", "research"})
 _LIMITS: Final = {
@@ -225,7 +227,7 @@ def _header(program: Program, payload: bytes) -> bytes:
 
 
 def _finite(value: float) -> int:
-    return -1 if value == float("inf") else int(value)
+    return -1 if value >= _NEVER else int(value)
 
 
 # reading

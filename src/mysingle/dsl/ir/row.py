@@ -173,7 +173,7 @@ def decay(alpha: float) -> int:
         return 1
     if alpha <= 0:
         return 0
-    return ceil(log(EPSILON) / log1p(-alpha))
+    return ceil(min(log(EPSILON) / log1p(-alpha), 2.0**53))  # from there on as good as never
 
 
 _LETTERS: dict[str, tuple[str, Phase, float | None, float | None]] = {
