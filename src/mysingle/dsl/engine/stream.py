@@ -59,6 +59,8 @@ class StreamCode:
         for index, value in plan.scalars.items():
             self._places[index] = self._new(as_operand(value))
         self._nodes = self._order()
+        self.trades = bool(plan.program.orders) or any(node.op == "broker" for node in plan.program.nodes)
+        """Whether there is an account to keep."""
         for index in self._nodes:
             self._places[index] = self._new(None)
         self.steps: list[Step] = []
@@ -158,6 +160,13 @@ class StreamCode:
                 r[target] = r[cell].step(r[a])
 
             return one
+        if len(places) == 2:
+            a, b = places
+
+            def two(r: Registers) -> None:
+                r[target] = r[cell].step(r[a], r[b])
+
+            return two
 
         def many(r: Registers) -> None:
             r[target] = r[cell].step(*[r[place] for place in places])
@@ -265,7 +274,8 @@ class Stream:
         r[code.closed], r[code.bar] = is_closed, float(self._bars)
         if self._bars == 0:
             self._start = r[code.time]
-        self._broker.open_bar(self._bars, self._prices(bar))
+        if code.trades:
+            self._broker.open_bar(self._bars, self._prices(bar))
         self._run_steps(r)
         tick = self._tick(r)
         for place, value in [(place, r[update]) for place, update, _ in code.states]:

@@ -60,13 +60,13 @@ class CrossCell:
     """Tells a crossing bar by bar."""
 
     def __init__(self, op: str, *, was_before: bool = False) -> None:
-        self._op, self._now, self._was_before = op, COMPARE_ONE[op], was_before
-        self._before = COMPARE_ONE["le" if op == "gt" else "ge"]
+        self._op, self._goes, self._was_before = op, COMPARE_ONE[op], was_before
 
     def step(self, a: float, b: float) -> bool:
         """Tell whether the lines crossed at this bar."""
-        crossed = self._was_before and self._now(a, b)
-        self._was_before = self._before(a, b)
+        now = self._goes(a, b)
+        crossed = self._was_before and now
+        self._was_before = not now and a == a and b == b  # what does not hold is the opposite, if both are there
         return crossed
 
     def copy(self) -> "CrossCell":

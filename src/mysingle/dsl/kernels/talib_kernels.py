@@ -246,7 +246,7 @@ class _Positions:
 
 def _finite(found: Any) -> Any:
     if isinstance(found, tuple):
-        return tuple(value if value - value == 0.0 else NA for value in found)
+        return tuple([value if value - value == 0.0 else NA for value in found])
     return found if found - found == 0.0 else NA
 
 
