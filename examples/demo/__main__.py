@@ -1,5 +1,6 @@
 """`make demo`: services behind a gateway on real servers, used by two people, attacked by a third."""
 
+import signal
 import sys
 import webbrowser
 
@@ -63,7 +64,15 @@ def _leave_open(world: World) -> None:
         print()
 
 
+def _end_as_on_ctrl_c() -> None:
+    """Close everything on SIGTERM and when the terminal goes away, too, unless somebody ignores that, as `nohup`."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
 if __name__ == "__main__":
+    _end_as_on_ctrl_c()
     try:
         sys.exit(main())
     except (RuntimeError, MySingleError, MissingExtraError) as error:
