@@ -311,6 +311,21 @@ async def test_cache(rpc: Any) -> None:
             assert list((await mine.market.ListSymbols(listing)).symbols) == ["4"]
 
 
+@pytest.mark.parametrize("ttl", [0, -5, "60", 1.5])
+def test_time_that_cannot_be_kept(ttl: Any) -> None:
+    """A time that would keep nothing, or that a store refuses, is told where it is written."""
+    with pytest.raises(ValueError, match="use whole seconds"):
+        grpc_cached(ttl)
+    with pytest.raises(ValueError, match="use whole seconds"):
+        GrpcCache(MemoryCacheStore(), ttl=ttl)
+
+
+def test_stream_cannot_be_kept(rpc: Any) -> None:
+    """A method that streams is not marked as if its responses were kept."""
+    with pytest.raises(TypeError, match="StreamBars streams"):
+        grpc_cached(60)(rpc.Market.StreamBars)
+
+
 def test_servers_methods_are_those_of_the_contract() -> None:
     """The names of the server are pinned."""
     names = {name for name, _ in inspect.getmembers(BaseGrpcServer, inspect.isfunction) if not name.startswith("_")}

@@ -64,6 +64,16 @@ def test_findings(workspace: Path, text: str, options: tuple[str, ...], code: in
     assert proto(workspace, "validate", *options).returncode == code
 
 
+@pytest.mark.parametrize("reference", ["nowhere", "--all", ""])
+def test_nothing_to_compare_with(workspace: Path, reference: str) -> None:
+    """A name that git does not know is one line that says so, and exit code 2."""
+    done = proto(workspace, "validate", "--breaking", f"--against={reference}")
+
+    assert done.returncode == 2
+    assert f"git knows no commit {reference!r} here; name a branch or a tag with --against" in done.stderr
+    assert "Failure" not in done.stderr
+
+
 def test_fix(workspace: Path) -> None:
     """`--fix` writes the format."""
     order(workspace).write_text(UGLY)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import inspect
 import os
 from collections import OrderedDict
 from collections.abc import Callable
@@ -61,13 +62,26 @@ def grpc_cached(ttl: int | None = None, *, public: bool = False) -> Callable[[F]
     Mark a unary method of a servicer: its responses are kept for `ttl` seconds.
 
     Each user has responses of their own, unless the method says that they are `public`. Errors are never kept.
+
+    Raises:
+        ValueError: a `ttl` that is no positive number of whole seconds.
+        TypeError: a method that streams its responses.
     """
+    if ttl is not None:
+        _check_ttl(ttl)
 
     def mark(function: F) -> F:
+        if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+            raise TypeError(f"{function.__qualname__} streams; only the response of a unary method can be kept")
         setattr(function, _MARK, CacheRule(ttl, public))
         return function
 
     return mark
+
+
+def _check_ttl(ttl: object) -> None:
+    if not isinstance(ttl, int) or ttl < 1:
+        raise ValueError(f"ttl={ttl!r}: use whole seconds, at least 1")
 
 
 def cache_rule(function: object) -> CacheRule | None:
@@ -87,6 +101,7 @@ class GrpcCache:
     """
 
     def __init__(self, store: CacheStore, *, ttl: int = 3600, l1_entries: int = 1_000, l1_seconds: float = 1.0) -> None:
+        _check_ttl(ttl)
         self._store = store
         self._ttl = ttl
         self._l1_entries, self._l1_seconds = l1_entries, l1_seconds

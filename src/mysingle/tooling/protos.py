@@ -109,16 +109,20 @@ class ProtoWorkspace:
         return max(self._run(*check) for check in checks)
 
     def _git_input(self, reference: str) -> str:
-        root = Path(self._output("git", "rev-parse", "--show-toplevel"))
+        outside = f"{self._folder} is not in a git repository, so there is nothing to compare with"
+        root = Path(self._git(outside, "rev-parse", "--show-toplevel"))
+        unknown = f"git knows no commit {reference!r} here; name a branch or a tag with --against"
+        self._git(unknown, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
         inside = self._folder.resolve().relative_to(root)
         return f"{root / '.git'}#ref={reference},subdir={inside}"
 
-    def _output(self, *command: str) -> str:
+    def _git(self, problem: str, *words: str) -> str:
+        command = ("git", *words)
         done = subprocess.run(  # noqa: S603  # the words are ours, and no shell reads them
             command, cwd=self._folder, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS
         )
         if done.returncode:
-            raise _problem(f"{self._folder} is not in a git repository, so there is nothing to compare with")
+            raise _problem(problem)
         return done.stdout.strip()
 
     def _run(self, *arguments: str) -> int:
