@@ -1,5 +1,6 @@
 """Handlers of all four kinds inside of the layers; and whoever registers them sees an ordinary server."""
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
@@ -17,6 +18,7 @@ __all__ = ["UNKNOWN_METHOD", "Listing", "Registrar", "WrapUnary", "Wrapper"]
 WrapUnary = Callable[[Method, Callable[..., Any], UnaryHandler], UnaryHandler]
 Handle = Callable[[Any, Any], Any]
 UNKNOWN_METHOD = "_OTHER"
+_LAST_WORD_SECONDS = 0.002
 
 
 def _as_it_is(request: Any) -> Any:
@@ -55,7 +57,7 @@ class Wrapper:
         if not method.response_streaming:
             return grpc.stream_unary_rpc_method_handler(self._stream_unary(method, handler), parse)
         if method.request_streaming:
-            streaming = self._streaming(method, handler.stream_stream)
+            streaming = self._streaming(method, handler.stream_stream, _to_their_end)
             return grpc.stream_stream_rpc_method_handler(streaming, parse, handler.response_serializer)
         streaming = self._streaming(method, handler.unary_stream, parse)
         return grpc.unary_stream_rpc_method_handler(streaming, None, handler.response_serializer)
@@ -98,7 +100,7 @@ class Wrapper:
 
         async def handle(requests: Any, native: Any) -> Any:
             async with self._around(method, native):
-                response = await run(requests, native)
+                response = await run(_to_their_end(requests), native)
                 return response if serialize is None else serialize(response)
 
         return handle
@@ -106,7 +108,7 @@ class Wrapper:
     def _streaming(
         self, method: Method, behavior: Callable[..., Any], parse: Callable[[Any], Any] = _as_it_is
     ) -> Handle:
-        """Wrap a handler whose responses stream; `parse` is for a single request."""
+        """Wrap a handler whose responses stream; `parse` is for its request, or for all of them."""
         if inspect.iscoroutinefunction(behavior):
             return self._writing(method, behavior, parse)
         if inspect.isasyncgenfunction(behavior) or _is_async(behavior):
@@ -162,6 +164,18 @@ def _parsed(parse: Callable[[bytes], Any] | None, request: bytes) -> Any:
         return parse(request)
     except Exception as error:  # whatever a parser raises, the bytes are what is wrong
         raise InvalidArgumentError("The request cannot be read.", reason="REQUEST_UNREADABLE") from error
+
+
+async def _to_their_end(requests: Any) -> AsyncIterator[Any]:
+    """
+    Yield the requests of a stream.
+
+    To gRPC the requests of a call that was cancelled end like those of a whole one, a moment before the cancellation
+    arrives; a handler that does not wait for it would take half of a batch for all of it.
+    """
+    async for request in requests:
+        yield request
+    await asyncio.sleep(_LAST_WORD_SECONDS)
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]  # the library has no types

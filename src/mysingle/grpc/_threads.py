@@ -26,6 +26,7 @@ class SyncContext:
 
     def __init__(self, native: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._native, self._loop = native, loop
+        self._is_over = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._native, name)
@@ -40,7 +41,11 @@ class SyncContext:
 
     def is_active(self) -> bool:
         """Tell whether anybody still waits."""
-        return not (self._native.cancelled() or self._native.done())
+        return not (self._is_over or self._native.cancelled() or self._native.done())
+
+    def end(self) -> None:
+        """Note that the call was cancelled, or that its time is over; the native object does not tell."""
+        self._is_over = True
 
     def send_initial_metadata(self, metadata: Any) -> None:
         """Send the metadata that come before the first message."""
@@ -50,7 +55,12 @@ class SyncContext:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def requests(self, iterator: AsyncIterator[Any]) -> Iterator[Any]:
-        """Return the requests of a stream as a synchronous iterator."""
+        """
+        Return the requests of a stream as a synchronous iterator.
+
+        Raises:
+            grpc.RpcError: the call was cancelled, so that the requests are not all there are.
+        """
 
         async def following() -> Any:
             async for request in iterator:
@@ -59,6 +69,8 @@ class SyncContext:
 
         while (request := self._wait(following())) is not _END:
             yield request
+        if not self.is_active():
+            raise grpc.RpcError("the call was cancelled before its requests had ended")
 
 
 class HandlerThreads:
@@ -83,6 +95,9 @@ class HandlerThreads:
             return await self.run(function, request, context)
         except SyncAbortError as error:
             return await _abort(native, error)
+        except asyncio.CancelledError:
+            context.end()
+            raise
 
     async def stream(self, function: Callable[..., Any], request: Any, native: Any) -> AsyncIterator[Any]:
         """Run a handler that returns an iterator, one message at a time."""
@@ -94,6 +109,9 @@ class HandlerThreads:
                 yield response
         except SyncAbortError as error:
             await _abort(native, error)
+        except asyncio.CancelledError:
+            context.end()
+            raise
 
     def close(self) -> None:
         """Let the threads end."""
