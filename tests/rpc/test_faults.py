@@ -139,7 +139,7 @@ async def test_rolling_restarts(start: Start, rpc: Any) -> None:
                 failures.append(error)
             await asyncio.sleep(0.04)
 
-    policy = ClientPolicy(options=(("grpc.max_reconnect_backoff_ms", 200), ("grpc.initial_reconnect_backoff_ms", 50)))
+    policy = ClientPolicy(max_reconnect_delay=0.2)
     async with rpc.Client(hosts, policy=policy) as client:
         asking = [asyncio.ensure_future(ask(client)) for _ in range(10)]
         for turn in range(10):

@@ -64,6 +64,8 @@ async def test_back_after_an_outage(rpc: Any, tmp_path: Path) -> None:
     options = dict(ClientPolicy().channel_options(SERVICE))
     assert answer.symbol
     assert options["grpc.max_reconnect_backoff_ms"] == 2000
+    own = ClientPolicy(options=(("grpc.max_reconnect_backoff_ms", 7),)).channel_options(SERVICE)
+    assert [value for name, value in own if name == "grpc.max_reconnect_backoff_ms"] == [7]
 
 
 def test_only_idempotent_methods_are_retried() -> None:

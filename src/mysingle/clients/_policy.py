@@ -149,8 +149,8 @@ class ClientPolicy:
         return [{"name": names, "retryPolicy": retry}]
 
     def channel_options(self, service: str) -> list[tuple[str, int | str]]:
-        """Return the channel arguments for one service."""
-        return [
+        """Return the channel arguments for one service; `options` replace ours."""
+        own: list[tuple[str, int | str]] = [
             ("grpc.service_config", self.service_config(service)),
             ("grpc.enable_retries", 1),
             ("grpc.keepalive_time_ms", int(self.keepalive_time * 1000)),
@@ -161,8 +161,8 @@ class ClientPolicy:
             ("grpc.max_reconnect_backoff_ms", int(self.max_reconnect_delay * 1000)),
             ("grpc.max_receive_message_length", self.max_message_bytes),
             ("grpc.max_send_message_length", self.max_message_bytes),
-            *self.options,
         ]
+        return list(dict([*own, *self.options]).items())
 
 
 def _seconds(value: float) -> str:
