@@ -173,7 +173,7 @@ def test_interrupt(tmp_path: Path) -> None:
 
 
 def test_many_files(tmp_path: Path) -> None:
-    """Of so many files that all processors check them, the findings are those of each one alone, in order."""
+    """Of many files, one of them broken, the findings are those of each one alone, in order."""
     for number in range(330):
         bad = "import pickle\n\nVALUE = pickle.loads(b'')\n" if number % 3 == 0 else "VALUE = 1\n"
         (tmp_path / f"m{number:03}.py").write_text(bad if number != 7 else "def (:\n")
@@ -185,3 +185,16 @@ def test_many_files(tmp_path: Path) -> None:
 
     assert (done.returncode, done.stderr) == (1, "")
     assert found == sorted([*((f"m{number:03}.py", "MS811") for number in range(0, 330, 3)), ("m007.py", "MS001")])
+
+
+def test_pipe(tmp_path: Path) -> None:
+    """A named pipe is no file: nobody waits for it, and the rest is checked."""
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "bad.py").write_text(BAD)
+    done = subprocess.run(
+        [sys.executable, "-m", "mysingle", "check", str(tmp_path)],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "1 file checked" in done.stdout

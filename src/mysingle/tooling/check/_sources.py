@@ -100,7 +100,7 @@ def discover(
     paths: Sequence[Path], base: Path, exclude: Sequence[str], on_error: Callable[[Path, OSError], None]
 ) -> Iterator[Path]:
     """
-    Return the Python files below the paths, each once, in order; generated stubs and symbolic links are left out.
+    Return the Python files below the paths, each once, in order; generated stubs, links and pipes are left out.
 
     Raises:
         CheckError: a path does not exist.
@@ -131,12 +131,13 @@ def _below(path: Path, base: Path, exclude: Sequence[str], on_error: Callable[[P
         for name in sorted(files):
             file = here / name
             is_wanted = name.endswith(".py") and not name.endswith(_GENERATED)
-            if is_wanted and not _excluded(relative(file, base), exclude) and not _is_link_to_file(file):
+            if is_wanted and not _excluded(relative(file, base), exclude) and not _is_left_out(file):
                 yield file
 
 
-def _is_link_to_file(path: Path) -> bool:
-    return path.is_symlink() and path.is_file()
+def _is_left_out(path: Path) -> bool:
+    """Leave out links to files, and what is no file, such as a named pipe, which would never end; report broken links."""
+    return path.is_symlink() if path.is_file() else path.exists()
 
 
 def _excluded(shown: str, patterns: Sequence[str]) -> bool:

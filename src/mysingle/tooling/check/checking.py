@@ -12,7 +12,6 @@ from mysingle.tooling.check._fixes import repair
 from mysingle.tooling.check._project import Project, import_roots
 from mysingle.tooling.check._services import Service, learn, mentions_service
 from mysingle.tooling.check._sources import Source, UnreadableError, discover, is_test, read_source, relative
-from mysingle.tooling.check._workers import over_files
 from mysingle.tooling.check._writing import write_atomically
 from mysingle.tooling.check.baseline import Baseline
 from mysingle.tooling.check.configuration import CheckConfig
@@ -55,7 +54,7 @@ def check_paths(paths: Sequence[Path], config: CheckConfig) -> CheckReport:
     known = Baseline.read(config.baseline) if config.baseline is not None else None
     with _quick():
         run = _Run(paths, config)
-        found = sorted(over_files(run.check, run.files), key=lambda one: one.order)
+        found = sorted((finding for file in run.files for finding in run.check(file)), key=lambda one: one.order)
         found += run.problems
         run.project.clear()
     fresh = known.without_known(found) if known is not None else found
