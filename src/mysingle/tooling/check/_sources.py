@@ -136,7 +136,7 @@ def _below(path: Path, base: Path, exclude: Sequence[str], on_error: Callable[[P
 
 
 def _is_left_out(path: Path) -> bool:
-    """Leave out links to files, and what is no file, such as a named pipe, which would never end; report broken links."""
+    """Leave out links to files, and what is no file, such as a named pipe without an end; report broken links."""
     return path.is_symlink() if path.is_file() else path.exists()
 
 
