@@ -103,6 +103,45 @@ async def test_scoped_is_served(documents: Any, query: Any) -> None:
     assert [found.user_id for found in await query()] == [ANN]
 
 
+OTHERS: dict[str, dict[str, Any]] = {
+    "union": {"$unionWith": "Secret"},
+    "union-pipeline": {"$unionWith": {"coll": "Secret", "pipeline": [{"$match": {"text": "x"}}]}},
+    "lookup": {"$lookup": {"from": "Secret", "pipeline": [], "as": "all"}},
+    "lookup-fields": {"$lookup": {"from": "Secret", "localField": "text", "foreignField": "text", "as": "all"}},
+    "facet": {"$facet": {"a": [{"$lookup": {"from": "Secret", "pipeline": [], "as": "all"}}]}},
+    "inside": {"$lookup": {"from": "news", "pipeline": [{"$unionWith": "Secret"}], "as": "all"}},
+    "graph": {
+        "$graphLookup": {
+            "from": "Secret",
+            "startWith": "$text",
+            "connectFromField": "text",
+            "connectToField": "text",
+            "as": "all",
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("stage", OTHERS.values(), ids=OTHERS)
+async def test_stages_that_read_others(documents: Any, stage: dict[str, Any]) -> None:
+    """A pipeline that begins with a user's documents cannot bring in those of others."""
+    await documents(Secret, Loose)
+    for model in (Secret, Loose):
+        with pytest.raises(MySingleError, match="Secret names no user"):
+            await model.find_owned(ANN).aggregate([stage]).to_list()
+
+
+async def test_stages_that_name_the_user(documents: Any) -> None:
+    """Other collections, and a user's own documents, may be brought in."""
+    await documents(Secret)
+    await Secret.insert_many([Secret(user_id=user, text="x") for user in (ANN, BOB)])
+    mine = {"coll": "Secret", "pipeline": [{"$match": {"user_id": ANN}}]}
+    lookup = {"from": "news", "localField": "text", "foreignField": "text", "as": "news"}
+    found = await Secret.find_owned(ANN).aggregate([{"$unionWith": mine}, {"$lookup": lookup}]).to_list()
+
+    assert [each["user_id"] for each in found] == [ANN, ANN]
+
+
 async def bulk(secret: Secret) -> None:
     async with BulkWriter() as writer:
         await secret.set({"text": "y"}, bulk_writer=writer)

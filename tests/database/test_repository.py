@@ -5,7 +5,14 @@ import pytest
 from beanie.exceptions import RevisionIdWasChanged
 
 from mysingle._kernel.context import RequestContext, use_context
-from mysingle._kernel.errors import ErrorCode, NotFoundError, PermissionDeniedError, UnauthenticatedError, translate
+from mysingle._kernel.errors import (
+    ErrorCode,
+    InvalidArgumentError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    translate,
+)
 from mysingle._kernel.identity import AuthenticatedUser
 from mysingle.database import BaseTimeDocWithUserId, UserRepository
 
@@ -48,6 +55,19 @@ async def test_reads_are_the_users(anns: UserRepository[Order]) -> None:
     assert (await anns.count(), await anns.count(everybody), await anns.count(Order.quantity > 1)) == (3, 3, 1)
     assert (await anns.exists(Order.symbol == "A"), await anns.exists(Order.symbol == "SPY")) == (True, False)
     assert {order.user_id for order in await anns.query().to_list()} == {ANN}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"limit": 0}, {"limit": -1}, {"skip": -1}, {"sort": ""}, {"sort": "-"}, {"sort": "$where"}, {"sort": "a b"}],
+)
+async def test_wrong_parts_of_a_list(anns: UserRepository[Order], options: dict[str, Any]) -> None:
+    """Numbers and names that may come from a caller are refused as his mistake; no limit is not everything."""
+    with pytest.raises(InvalidArgumentError):
+        await anns.find(**options)
+    if "skip" not in options:
+        with pytest.raises(InvalidArgumentError):
+            await anns.page(**options)
 
 
 async def test_foreign_documents_do_not_exist(anns: UserRepository[Order]) -> None:

@@ -1,6 +1,6 @@
 """Whose documents a query may reach: it names their owner, or says aloud that it means everybody's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
@@ -12,11 +12,12 @@ from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.identity import AuthenticatedUser
 from mysingle._kernel.logging import get_logger
 
-__all__ = ["Owner", "check_scope", "every_user", "of_document", "owner_id"]
+__all__ = ["Owner", "check_pipeline", "check_scope", "every_user", "of_document", "owner_id"]
 
 Owner: TypeAlias = AuthenticatedUser | str
 
 _EVERYBODY = object()
+_READING_STAGES = frozenset({"$unionWith", "$lookup", "$graphLookup"})
 
 _allowed: ContextVar[object] = ContextVar("mysingle.ownership", default=None)
 _warned: set[str] = set()
@@ -82,6 +83,35 @@ def check_scope(model: type, query: Mapping[str, Any]) -> None:
     if current_context().user is not None and model.__name__ not in _warned:
         _warned.add(model.__name__)
         log.warning("mongodb.unscoped", model=model.__name__)
+
+
+def check_pipeline(owned: Mapping[str, type], pipeline: Iterable[Any]) -> None:
+    """
+    Look whether the stages of a pipeline that read other documents name the owner of those that have one.
+
+    Args:
+        owned: the models whose documents have owners, by collection.
+        pipeline: the stages.
+
+    Raises:
+        MySingleError: as `check_scope`.
+    """
+    for stage in pipeline:
+        for operator, content in stage.items() if isinstance(stage, Mapping) else ():
+            if operator == "$facet":
+                for inner in content.values():
+                    check_pipeline(owned, inner)
+            elif operator in _READING_STAGES:
+                _check_stage(owned, {"coll": content} if isinstance(content, str) else content)
+
+
+def _check_stage(owned: Mapping[str, type], content: Mapping[str, Any]) -> None:
+    inner = content.get("pipeline") or ()
+    model = owned.get(content.get("coll") or content.get("from") or "")
+    if model is not None:
+        first = inner[0] if inner else {}
+        check_scope(model, first.get("$match") or content.get("restrictSearchWithMatch") or {})
+    check_pipeline(owned, inner)
 
 
 def _names_owner(query: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -17,12 +18,13 @@ from bson.errors import BSONError
 
 from mysingle._kernel.errors import InvalidArgumentError
 
-__all__ = ["Page", "paginate"]
+__all__ = ["Page", "check_sort", "paginate"]
 
 D = TypeVar("D", bound=Document)
 
 MAX_LIMIT = 1_000
 _MAX_CURSOR = 2_000
+_SORT = re.compile(r"[+-]?[A-Za-z_]\w*(\.\w+)*")
 _PLAIN = frozenset({str, int, Int64, Decimal128, float, bool, datetime, ObjectId, UUID, bytes})
 
 
@@ -43,10 +45,12 @@ async def paginate(query: FindMany[D], *, limit: int = 50, cursor: str | None = 
     Ties are ordered by id, so that no document is skipped or seen twice. Give the field an index.
 
     Raises:
-        InvalidArgumentError: `PAGE_LIMIT_INVALID` or `CURSOR_INVALID`; the cursor is of the caller, or of another sort.
+        InvalidArgumentError: `PAGE_LIMIT_INVALID`, `SORT_INVALID`, or `CURSOR_INVALID`: the cursor is of the caller,
+            or of another sort.
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidArgumentError(f"A page has 1 to {MAX_LIMIT} items", reason="PAGE_LIMIT_INVALID")
+    check_sort(sort)
     field, direction = (sort[1:], -1) if sort.startswith("-") else (sort.removeprefix("+"), 1)
     field = "_id" if field == "id" else field
     if cursor is not None:
@@ -55,6 +59,19 @@ async def paginate(query: FindMany[D], *, limit: int = 50, cursor: str | None = 
     found = await query.sort(*order).limit(limit + 1).to_list()  # type: ignore[arg-type]  # the stub wants its enum; 1 and -1 are its values
     items = found[:limit]
     return Page(items, _encode(items[-1], field, sort) if len(found) > limit else None)
+
+
+def check_sort(sort: str) -> None:
+    """
+    Look whether a sort is a field name, with `-` or `+` in front or without.
+
+    Raises:
+        InvalidArgumentError: `SORT_INVALID`; it may be of the caller.
+    """
+    if not _SORT.fullmatch(sort):
+        raise InvalidArgumentError(
+            "Sort by the name of a field, as in created_at or -created_at", reason="SORT_INVALID"
+        )
 
 
 def _after(field: str, direction: int, value: Any, last_id: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from beanie.odm.queries.update import UpdateMany, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.results import UpdateResult
 
-from mysingle.database._ownership import check_scope
+from mysingle.database._ownership import check_pipeline, check_scope
 
 __all__ = ["OwnedFindMany", "OwnedFindOne", "StampedFindMany", "StampedFindOne", "now"]
 
@@ -73,6 +73,11 @@ class OwnedFindMany(StampedFindMany):
         query: dict[str, Any] = super().get_filter_query()
         check_scope(self.document_model, query)
         return query
+
+    def aggregate(self, aggregation_pipeline: list[Any], *arguments: Any, **options: Any) -> Any:
+        """Run a pipeline; what its stages read of owned collections names the owner too, see `check_pipeline`."""
+        check_pipeline(self.document_model.owned_collections(), aggregation_pipeline)
+        return super().aggregate(aggregation_pipeline, *arguments, **options)
 
 
 class OwnedFindOne(StampedFindOne):

@@ -11,9 +11,9 @@ from beanie.odm.queries.update import UpdateResponse
 from bson import ObjectId
 
 from mysingle._kernel.context import current_context
-from mysingle._kernel.errors import NotFoundError, PermissionDeniedError, UnauthenticatedError
+from mysingle._kernel.errors import InvalidArgumentError, NotFoundError, PermissionDeniedError, UnauthenticatedError
 from mysingle.database._ownership import Owner, owner_id
-from mysingle.database._pages import MAX_LIMIT, Page, paginate
+from mysingle.database._pages import MAX_LIMIT, Page, check_sort, paginate
 from mysingle.database.documents import BaseDocumentWithUserId
 
 __all__ = ["UserRepository"]
@@ -66,7 +66,16 @@ class UserRepository(Generic[D]):
         return await self.query(*criteria).sort(sort).first_or_none()
 
     async def find(self, *criteria: Any, sort: str | None = None, limit: int = 100, skip: int = 0) -> list[D]:
-        """Return documents, at most `limit` and never more than a thousand."""
+        """
+        Return documents, at most `limit` and never more than a thousand.
+
+        Raises:
+            InvalidArgumentError: `PAGE_LIMIT_INVALID`, fewer than one or after fewer than none; `SORT_INVALID`.
+        """
+        if limit < 1 or skip < 0:
+            raise InvalidArgumentError("A page has at least one item", reason="PAGE_LIMIT_INVALID")
+        if sort is not None:
+            check_sort(sort)
         return await self.query(*criteria).sort(sort).skip(skip).limit(min(limit, MAX_LIMIT)).to_list()
 
     async def page(self, *criteria: Any, limit: int = 50, cursor: str | None = None, sort: str = "_id") -> Page[D]:

@@ -189,6 +189,17 @@ class BaseDocumentWithUserId(BaseDocument):
         return result is not None and result.deleted_count == 1
 
     @classmethod
+    def owned_collections(cls) -> dict[str, type["BaseDocumentWithUserId"]]:
+        """Return the models whose documents have owners, by the name of their collection."""
+        models, found = [BaseDocumentWithUserId], {}
+        while models:
+            model = models.pop()
+            models += model.__subclasses__()
+            if hasattr(model, "_document_settings"):
+                found[str(model.get_settings().name)] = model
+        return found
+
+    @classmethod
     async def distinct(
         cls,
         key: str,
