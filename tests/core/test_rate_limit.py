@@ -63,6 +63,28 @@ async def test_public_path(client: httpx.AsyncClient) -> None:
     assert [(await client.get("/open")).status_code for _ in range(3)] == [200, 200, 429]
 
 
+@pytest.mark.parametrize(
+    ("addresses", "statuses"),
+    [
+        (["2001:db8::1", "2001:db8::2", "2001:db8::ffff:1"], [200, 200, 429]),
+        (["2001:db8::1", "2001:db8:0:1::1", "2001:db8:0:2::1"], [200, 200, 200]),
+        (["::ffff:10.0.0.1", "10.0.0.1", "10.0.0.1"], [200, 200, 429]),
+        (["10.0.0.1", "10.0.0.2", "10.0.0.3"], [200, 200, 200]),
+    ],
+)
+async def test_addresses(client: httpx.AsyncClient, addresses: list[str], statuses: list[int]) -> None:
+    """Whoever has a whole network of IPv6 has one allowance; headers of the caller do not make him somebody else."""
+    app = client._transport.app  # type: ignore[attr-defined]  # the transport of ASGI apps
+    answers = []
+    for number, address in enumerate(addresses):
+        headers = {"X-Forwarded-For": f"10.9.9.{number}", "X-Real-IP": f"10.8.8.{number}", "Forwarded": f"for={number}"}
+        transport = httpx.ASGITransport(app, client=(address, 1000 + number))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as other:
+            answers.append((await other.get("/open")).status_code)
+
+    assert answers == statuses
+
+
 def test_one_or_the_other() -> None:
     """A limiter and limits together are a mistake."""
     with pytest.raises(ValueError, match="not both"):

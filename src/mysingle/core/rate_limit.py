@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
 
+from mysingle._kernel.addresses import site_of
 from mysingle.core._middleware.observe import route_template
 from mysingle.database import Limit, RateLimiter
 
@@ -16,8 +17,9 @@ def rate_limited(
     """
     Return a dependency that lets a caller through so often: `dependencies=[Depends(rate_limited("100/minute"))]`.
 
-    The caller is the user of the request, and for public paths the address of the client. A call too many is 429
-    `RATE_LIMITED` with `Retry-After`; every answer of the route has the `RateLimit` headers.
+    The caller is the user of the request, and for public paths the address of the client, of IPv6 its network. A call
+    too many is 429 `RATE_LIMITED` with `Retry-After`. The `RateLimit` headers stand in refusals and in answers that
+    FastAPI makes of what the route returns; a `Response` that the route makes itself goes out as it is.
 
     Args:
         rate: for each user and route. quota: for each user and all routes together.
@@ -38,7 +40,7 @@ def _caller(request: Request) -> str:
     user = getattr(request.state, "user", None)
     if user is not None:
         return str(user.id)
-    return f"ip-{request.client.host}" if request.client else "ip-unknown"
+    return f"ip-{site_of(request.client.host)}" if request.client else "ip-unknown"
 
 
 def _endpoint(request: Request) -> str:

@@ -5,8 +5,8 @@ import hmac
 import time
 from collections.abc import Callable, Sequence
 from enum import Enum
-from ipaddress import IPv6Address, ip_address, ip_network
 
+from mysingle._kernel.addresses import site_of
 from mysingle._kernel.metrics import process_metrics
 from mysingle._kernel.settings import CommonSettings
 from mysingle.auth.iam._counters import Counter, Counters, MemoryCounters, RedisCounters, Rule, SafeCounters
@@ -21,7 +21,6 @@ _QUARTER, _HALF, _HOUR = 900, 1800, 3600
 _ACCOUNT = Rule(attempts=5, window_seconds=_HALF, first_delay_seconds=30, max_delay_seconds=_QUARTER)
 _ADDRESS = Rule(attempts=40, window_seconds=_QUARTER)
 _PASSWORD = Rule(attempts=10, window_seconds=_QUARTER)
-_IPV6_SITE = 64
 
 
 class Limit(Enum):
@@ -120,12 +119,12 @@ class Throttle:
 
     def _counter(self, limit: Limit, subject: str) -> Counter:
         name, rule = limit.value
-        return Counter(f"{name}:{self._hidden(_site(subject))}", rule)
+        return Counter(f"{name}:{self._hidden(site_of(subject))}", rule)
 
     def _login(self, account_key: str, ip: str | None, password: str | None) -> list[Counter]:
         counters = [Counter(f"account:{self._hidden(account_key)}", _ACCOUNT)]
         if ip:
-            counters.append(Counter(f"ip:{self._hidden(_site(ip))}", _ADDRESS))
+            counters.append(Counter(f"ip:{self._hidden(site_of(ip))}", _ADDRESS))
         if password:
             counters.append(Counter(f"password:{self._hidden(password)}", _PASSWORD))
         return counters
@@ -133,15 +132,3 @@ class Throttle:
     def _hidden(self, text: str) -> str:
         """Return a keyed hash: whoever reads Redis learns no address and can try no password."""
         return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()[:32]
-
-
-def _site(subject: str) -> str:
-    """Return the network of an IPv6 address, because one customer has all of it; anything else as it is."""
-    try:
-        address = ip_address(subject)
-    except ValueError:
-        return subject
-    if not isinstance(address, IPv6Address):
-        return subject
-    mapped = address.ipv4_mapped
-    return str(mapped or ip_network((int(address), _IPV6_SITE), strict=False))

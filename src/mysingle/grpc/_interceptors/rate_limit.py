@@ -1,7 +1,9 @@
 """The rate limit layer: a limiter behind a port decides."""
 
 from typing import Protocol
+from urllib.parse import unquote
 
+from mysingle._kernel.addresses import site_of
 from mysingle.grpc._around import ServerCall
 
 __all__ = ["RateLimitLayer", "RateLimiter"]
@@ -26,5 +28,8 @@ class RateLimitLayer:
 
 
 def _address(peer: str) -> str:
-    """Return a peer without its port: a caller that opens another connection is the same caller."""
-    return peer if peer.startswith("unix:") else peer.rpartition(":")[0] or peer
+    """Return a peer without its port, named as over HTTP: another connection is the same caller, and so is its site."""
+    kind, _, rest = unquote(peer).partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return peer
+    return f"ip-{site_of(rest.rpartition(':')[0].strip('[]'))}"
