@@ -27,6 +27,14 @@ REFUSED = [
     (("PERSIST", "strategy:1"), "needs a TTL"),
     (("HSET", "user:1", "a", "b"), "belongs to User Authentication"),
     (("LPUSH", "user:1", "a"), "belongs to User Authentication"),
+    (("set", "strategy:1", "x"), "needs a TTL"),
+    ((b"SET", "strategy:1", "x"), "needs a TTL"),
+    (("SET strategy:1 x",), "needs a TTL"),
+    (("RENAME", "strategy:1", "user:1"), "belongs to User Authentication"),
+    (("COPY", "strategy:1", "plain"), "not allocated"),
+    (("SUNIONSTORE", "user:1", "strategy:1"), "belongs to User Authentication"),
+    (("GETEX", "strategy:1", "PERSIST"), "needs a TTL"),
+    (("EVAL", "return redis.call('SET', KEYS[1], 1, 'EX', 600)", 1, "user:1"), "belongs to User Authentication"),
 ]
 
 
@@ -51,6 +59,10 @@ async def test_allowed() -> None:
     await client.expire("version:1", 600)
     await client.hset("strategy:2", "a", "b")
     await client.get("anything")
+    await client.rename("strategy:2", "strategy:3")
+    await client.getex("strategy:3x", ex=600)
+    await client.eval("return 1", 1, "strategy:3")
+    await client.eval("return 1", 0)
     async with client.pipeline() as pipeline:
         pipeline.set("version:1", 1, px=1000).get("plain")
         await pipeline.execute()

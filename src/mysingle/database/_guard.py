@@ -14,7 +14,10 @@ __all__ = ["GuardedCluster", "GuardedRedis", "KeyRule"]
 _STRINGS = "SET SETEX PSETEX SETNX GETSET APPEND INCR INCRBY INCRBYFLOAT DECR DECRBY SETRANGE SETBIT"
 _OTHERS = "EXPIRE PEXPIRE PERSIST RESTORE BITFIELD GEOADD PFADD XADD SADD ZADD ZINCRBY LPUSH RPUSH LPUSHX RPUSHX LSET"
 _HASHES = "LINSERT HSET HSETNX HMSET HINCRBY HINCRBYFLOAT"
-_FIRST_KEY = frozenset(f"{_STRINGS} {_OTHERS} {_HASHES}".split())  # a table is easier to read
+_STORES = "SINTERSTORE SUNIONSTORE SDIFFSTORE ZINTERSTORE ZUNIONSTORE ZDIFFSTORE ZRANGESTORE PFMERGE GETEX HSETEX"
+_FIRST_KEY = frozenset(f"{_STRINGS} {_OTHERS} {_HASHES} {_STORES}".split())  # a table is easier to read
+_SECOND_KEY = frozenset(["RENAME", "RENAMENX", "COPY", "SMOVE", "LMOVE", "BLMOVE", "RPOPLPUSH", "BRPOPLPUSH", "BITOP"])
+_SCRIPTS = frozenset({"EVAL", "EVALSHA", "FCALL"})
 _EVERY_SECOND = frozenset({"MSET", "MSETNX"})
 _ENDLESS = frozenset({"SETNX", "MSET", "MSETNX", "GETSET", "PERSIST"})
 _LIFETIMES = frozenset({"EX", "PX", "EXAT", "PXAT", "KEEPTTL"})
@@ -64,17 +67,36 @@ class GuardedCluster(RedisCluster):
 
 def check_command(rule: KeyRule | None, args: Sequence[Any]) -> None:
     """Show the rule every key that a command writes."""
-    name = args[0]
-    if rule is None or len(args) < 2 or name not in _WRITES:
+    if rule is None or not args:
         return
-    keys = args[1::2] if name in _EVERY_SECOND else args[1:2]
+    # The driver takes names in small letters and as bytes, and splits those that hold the whole command.
+    first, *more = _text(args[0]).split() or [""]
+    name, args = first.upper(), (first, *more, *args[1:])
+    if len(args) < 2 or name not in _WRITES:
+        return
+    keys = _keys(name, args)
     ttl = _ttl(name, args)
-    lives_forever = name in _ENDLESS or (name == "SET" and not _has_lifetime(args))
+    lives_forever = name in _ENDLESS or _drops_lifetime(name, args)
     for key in keys:
         rule(_text(key), lives_forever=lives_forever, ttl_seconds=ttl)
 
 
-_WRITES = _FIRST_KEY | _EVERY_SECOND
+_WRITES = _FIRST_KEY | _SECOND_KEY | _EVERY_SECOND | _SCRIPTS
+
+
+def _keys(name: str, args: Sequence[Any]) -> Sequence[Any]:
+    if name in _SECOND_KEY:
+        return args[2:3]
+    if name in _SCRIPTS:
+        count = _text(args[2]) if len(args) > 2 else ""
+        return args[3 : 3 + int(count)] if count.isdecimal() else ()
+    return args[1::2] if name in _EVERY_SECOND else args[1:2]
+
+
+def _drops_lifetime(name: str, args: Sequence[Any]) -> bool:
+    if name == "GETEX":
+        return any(_text(option).upper() == "PERSIST" for option in args[2:])
+    return name == "SET" and not _has_lifetime(args)
 
 
 def _has_lifetime(args: Sequence[Any]) -> bool:
