@@ -132,7 +132,7 @@ def test_command_without_server(redis_server: EmbeddedRedis) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "Redis is not reachable" in done.stderr
+    assert "Redis at 127.0.0.1:1 does not answer: start it, or set REDIS_HOST" in done.stderr
 
 
 async def test_absent_server(configure: Any) -> None:

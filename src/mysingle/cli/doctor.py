@@ -36,11 +36,18 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _audit(arguments: argparse.Namespace) -> int:
     from mysingle import database
+    from mysingle._kernel.errors import UnavailableError
     from mysingle.cli._output import write_json
     from mysingle.cli._redis_audit import as_text
 
     look = database.audit_redis(max_keys=arguments.max_keys, max_seconds=arguments.max_seconds)
-    report = asyncio.run(look).as_dict()
+    try:
+        report = asyncio.run(look).as_dict()
+    except UnavailableError as error:
+        server = error.details.get("server")
+        raise UnavailableError(
+            f"Redis at {server} does not answer: start it, or set REDIS_HOST and REDIS_PORT to where it runs"
+        ) from error
     if arguments.json:
         write_json(report)
     else:
