@@ -42,7 +42,12 @@ class Orders:
     def __init__(self, port: int) -> None:
         set_settings(
             CommonSettings(
-                _env_file=None, ENVIRONMENT="testing", REDIS_HOST="127.0.0.1", REDIS_PORT=port, REDIS_TIMEOUT_SECONDS=10
+                _env_file=None,
+                ENVIRONMENT="testing",
+                REDIS_HOST="127.0.0.1",
+                REDIS_PORT=port,
+                REDIS_TIMEOUT_SECONDS=10,
+                REDIS_CONNECT_TIMEOUT_SECONDS=10,  # fifty connections at once, on a machine that may be busy
             )
         )
         self.runs: Counter[str] = Counter()
