@@ -224,7 +224,7 @@ def test_error_chain_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.__suppress_context__
 
 
-UNREADABLE = [("missing", "No such file"), ("folder", "Is a directory"), ("binary", "decode")]
+UNREADABLE = [("missing", "No such file"), ("folder", "Is a directory"), ("binary", "decode"), ("endless", "bytes")]
 
 
 @pytest.mark.parametrize(("name", "reason"), UNREADABLE, ids=[row[0] for row in UNREADABLE])
@@ -232,6 +232,7 @@ def test_unreadable_file(name: str, reason: str, directory: Path, monkeypatch: p
     """A secret's file that cannot be read is a problem with the variable, the path and the reason."""
     (directory / "folder").mkdir()
     (directory / "binary").write_bytes(b"\xff\xfe\xfd")
+    (directory / "endless").symlink_to("/dev/zero")
     monkeypatch.setenv("REDIS_PASSWORD_FILE", str(directory / name))
     monkeypatch.setenv("LOG_LEVEL", "loud")
     found = problems()

@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 __all__ = ["FileSource", "Unreadable", "files_from_environment", "files_in", "is_secret"]
 
+_MAX_BYTES = 1 << 20  # a path by mistake, such as a device or a log, must not be read without an end
+
 
 class FileSource(PydanticBaseSettingsSource):
     """Values that stand in files, one file a variable; a trailing line break is not part of the value."""
@@ -31,14 +33,18 @@ class FileSource(PydanticBaseSettingsSource):
 class Unreadable:
     """Stands in for a value whose file could not be read, so that the one report can say so."""
 
-    def __init__(self, path: Path, error: OSError | UnicodeError) -> None:
+    def __init__(self, path: Path, error: OSError | ValueError) -> None:
         self.message = f"cannot read {path}: {getattr(error, 'strerror', None) or error}"
 
 
 def _read(path: Path) -> str | Unreadable:
     try:
-        return path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeError) as error:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise ValueError(f"it has more than {_MAX_BYTES} bytes")
+        return data.decode("utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
         return Unreadable(path, error)
 
 
