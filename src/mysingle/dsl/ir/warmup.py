@@ -73,10 +73,14 @@ _SLOW: Final = frozenset(
 
 
 def _within(arg: Arg, value: Const) -> Const:
-    """Return a number as near as the argument allows: a parameter's default is judged when it is bound, not here."""
+    """
+    Return a number that the formulas can take: a parameter's default is judged when it is bound, not here.
+
+    One bar is always such a number, also for a window that is longer: a branch that is not taken adds no bars then.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    low, high = value if arg.low is None else arg.low, value if arg.high is None else arg.high
+    low, high = value if arg.low is None else min(arg.low, 1), value if arg.high is None else arg.high
     return type(value)(min(max(value, low), high))
 
 
