@@ -16,11 +16,11 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from redis import Redis
 
-from mysingle._kernel.settings import CommonSettings, set_settings
+from mysingle._kernel.settings import CommonSettings, reset_settings, set_settings
 from mysingle.auth.iam._documents import User
 from mysingle.auth.iam._values import Device
 from mysingle.core import ServiceType, create_fastapi_app, create_service_config
-from mysingle.database import get_redis_manager
+from mysingle.database import get_redis_manager, reset_redis_manager
 from mysingle.embedded import EmbeddedMongo, EmbeddedRedis
 
 PARALLEL, ROUNDS, LOOKUPS = 50, 5, 300
@@ -28,7 +28,11 @@ TICK_SECONDS = 0.001
 
 
 def measure() -> dict[str, float]:
-    return asyncio.run(_measure())
+    try:
+        return asyncio.run(_measure())
+    finally:  # the next part has servers of its own
+        reset_redis_manager()
+        reset_settings()
 
 
 async def _measure() -> dict[str, float]:
