@@ -91,7 +91,7 @@ FLOORS = {
     "testing": {
         *("_kernel", "protos", "dsl", "database", "embedded", "auth", "grpc", "tasks", "tooling", "clients", "core"),
     },
-    "cli": {"_kernel", "auth", "tooling", "core", "dsl", "database"},
+    "cli": {"_kernel", "auth", "tooling", "core", "dsl", "database", "tasks"},
 }
 BANNED = {
     "motor",

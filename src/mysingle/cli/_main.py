@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "Serve one app until SIGTERM or Ctrl-C, with a drain.",
     "submodule": "Keep this package inside of a service as a git submodule.",
     "version": "Release: the next version from the commits, changelog, commit and tag.",
+    "worker": "Run the background tasks of a service until SIGTERM or Ctrl-C.",
 }
 PROTO_COMMANDS: Mapping[str, str] = {
     "init": "Begin a folder of protos: buf.yaml, buf.gen.yaml, a first service.",

@@ -25,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--type", choices=("iam", "non-iam"), default="non-iam", help="non-iam, unless it owns users")
     parser.add_argument("--grpc", action="store_true", help="with a gRPC server and client")
     parser.add_argument("--dsl", action="store_true", help="with a strategy in the platform's language")
-    parser.add_argument(
-        "--tasks", action="store_true", help="with background tasks; refused, because this version has none"
-    )
+    parser.add_argument("--tasks", action="store_true", help="with background tasks and a worker")
     parser.add_argument("--path", type=Path, help="the folder to make or to update; the name, or this one")
     parser.add_argument("--update", action="store_true", help="bring the template of this version into a service")
     parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")

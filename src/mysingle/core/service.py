@@ -11,6 +11,7 @@ from typing import Any
 from mysingle._kernel.errors import ErrorCode, MySingleError
 from mysingle._kernel.health import Check
 from mysingle._kernel.lifecycle import Resource
+from mysingle._kernel.naming import database_name_of
 from mysingle._kernel.public_paths import PublicPaths
 
 __all__ = ["Lifespan", "ServiceConfig", "ServiceConfigError", "ServiceType", "create_service_config"]
@@ -143,7 +144,7 @@ def create_service_config(
         service_version=service_version,
         description=description or "",
         enable_database=enable_database,
-        database_name=database_name or f"{service_name.replace('-', '_')}_db",
+        database_name=database_name or database_name_of(service_name),
         enable_audit_logging=enable_audit_logging,
         enable_metrics=enable_metrics,
         enable_health_check=enable_health_check,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mysingle.testing.mail import Mail, Mailbox, mail_server
     from mysingle.testing.rpc import Faults, GrpcPair, grpc_pair
     from mysingle.testing.sockets import TestSocket, WebSocketRefusedError, websocket
+    from mysingle.testing.tasks import running_worker
     from mysingle.testing.tokens import TokenSigner
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "make_user",
     "running",
     "running_iam",
+    "running_worker",
     "strategy_cases",
     "websocket",
 ]
@@ -51,6 +53,7 @@ _MODULES = {
     ".identity": "ALICE BOB BearerToken GatewayIdentity as_user make_user",
     ".mail": "Mail Mailbox mail_server",
     ".rpc": "Faults GrpcPair grpc_pair",
+    ".tasks": "running_worker",
     ".tokens": "TokenSigner",
     ".sockets": "TestSocket WebSocketRefusedError websocket",
 }

@@ -3,14 +3,15 @@
 import math
 from typing import NamedTuple
 
-from mysingle._kernel.settings import HttpSettings, ProjectSettings
+from mysingle._kernel.settings import HttpSettings, ProjectSettings, TaskSettings
 from mysingle._kernel.shutdown import CLUSTER_DRAIN_SECONDS, longest_end
 
-__all__ = ["ClusterNumbers", "cluster_numbers"]
+__all__ = ["ClusterNumbers", "cluster_numbers", "task_end_seconds"]
 
 _PERIOD_SECONDS = 1
 _FAILURES = 2
 _STEP_SECONDS = 5
+_TASK_ENDING_SECONDS = 60
 
 
 class ClusterNumbers(NamedTuple):
@@ -42,3 +43,9 @@ def cluster_numbers() -> ClusterNumbers:
         readiness_failures=_FAILURES,
         startup_failures=2 * math.ceil(start / _PERIOD_SECONDS),
     )
+
+
+def task_end_seconds() -> int:
+    """Return how long a worker may take to end: a task that has just begun has its whole time, and a minute more."""
+    limit: int = TaskSettings.model_fields["TASKS_TIME_LIMIT_SECONDS"].default
+    return limit + _TASK_ENDING_SECONDS

@@ -13,7 +13,7 @@ import pytest
 
 from mysingle.tooling.scaffold import Answers, create
 
-PARTS = tuple(part for part in ("grpc", "dsl") if find_spec(f"mysingle.{part}") is not None)
+PARTS = tuple(part for part in ("grpc", "dsl", "tasks") if find_spec(f"mysingle.{part}") is not None)
 NINE = "".join(f"line {number}\n" for number in range(1, 10))
 COPIER = "_subdirectory: template\n_exclude: []\nservice_name: {type: str}\n"
 

@@ -87,7 +87,6 @@ def test_good_names(name: str) -> None:
         (("order-service", "--path", "no/where"), "no is no folder; make it first"),
         (("order-service", "--path", "file/x"), "file is no folder"),
         (("order-service", "--path", "/proc/order-service"), "/proc/order-service cannot be made"),
-        (("order-service", "--tasks"), "--tasks needs mysingle.tasks"),
         ((), "give a name to make a service"),
         (("order-service", "--update"), "or --update alone"),
         (("--update",), "was not made by `mysingle new`"),
@@ -111,7 +110,7 @@ def test_refusals(arguments: tuple[str, ...], said: str, run: Run, tmp_path: Pat
     assert leftovers(tmp_path) == before
 
 
-@pytest.mark.parametrize("part", ["grpc", "dsl"])
+@pytest.mark.parametrize("part", ["grpc", "dsl", "tasks"])
 def test_missing_parts(part: str, run: Run, tmp_path: Path) -> None:
     """A part that this version does not bring is refused; one that it brings is there."""
     done = run("new", "order-service", f"--{part}")

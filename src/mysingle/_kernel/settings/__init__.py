@@ -11,6 +11,7 @@ from mysingle._kernel.settings.groups import (
     RedisSettings,
 )
 from mysingle._kernel.settings.grpc import GrpcSettings
+from mysingle._kernel.settings.tasks import TaskSettings
 
 __all__ = [
     "AuthSettings",
@@ -26,6 +27,7 @@ __all__ = [
     "RedisAllocation",
     "RedisSettings",
     "SettingsError",
+    "TaskSettings",
     "TokenSettings",
     "get_settings",
     "reset_settings",

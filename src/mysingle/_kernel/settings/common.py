@@ -23,6 +23,7 @@ from mysingle._kernel.settings.groups import (
 from mysingle._kernel.settings.grpc import GrpcSettings
 from mysingle._kernel.settings.report import report, unreadable_env_file
 from mysingle._kernel.settings.sources import FileSource, files_from_environment, files_in
+from mysingle._kernel.settings.tasks import TaskSettings
 from mysingle._kernel.shutdown import CLUSTER_DRAIN_SECONDS
 
 __all__ = ["CommonSettings", "SettingsError", "get_settings", "reset_settings", "set_settings"]
@@ -42,6 +43,7 @@ class CommonSettings(
     MailSettings,
     DslSettings,
     GrpcSettings,
+    TaskSettings,
 ):
     """
     All settings of a service; subclass it to add your own.

@@ -14,7 +14,6 @@ _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,34}[a-z0-9])?")
 _TAKEN = frozenset({"app", "mysingle", "tests"})
 _TYPES = ("non-iam", "iam")
 _PARTS = {"grpc": "mysingle.grpc", "dsl": "mysingle.dsl", "tasks": "mysingle.tasks"}
-_TEMPLATED = ("grpc", "dsl")
 
 
 class ScaffoldError(MySingleError, ValueError):
@@ -49,7 +48,7 @@ class Answers:
         if self.service_type not in _TYPES:
             raise ScaffoldError(f"{self.service_type!r} is no type of service; there are {' and '.join(_TYPES)}")
         for part, module in _PARTS.items():
-            if getattr(self, part) and not (part in _TEMPLATED and is_available(module)):
+            if getattr(self, part) and not is_available(module):
                 raise ScaffoldError(f"--{part} needs {module}, which this version of mysingle does not bring; omit it")
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.extras import MissingExtraError
-from mysingle.tooling.k8s import cluster_numbers
+from mysingle.tooling.k8s import cluster_numbers, task_end_seconds
 from mysingle.tooling.scaffold.answers import Answers, is_available
 
 __all__ = ["TEMPLATE", "render", "render_stubs", "version"]
@@ -39,6 +39,7 @@ def render(answers: Answers, target: Path, template: Path = TEMPLATE) -> None:
         **asdict(answers),
         **cluster_numbers()._asdict(),
         **_versions(),
+        "task_end_seconds": task_end_seconds(),
         "word": answers.word,
         "checks": _has_linter(),
     }
