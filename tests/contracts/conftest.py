@@ -1,9 +1,11 @@
 """One valkey alone, one behind sentinels, three as a cluster, one inside TLS with users: real servers for all modes."""
 
+import asyncio
 import contextlib
 import datetime
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mysingle.database import KeyValueStore, MemoryStore, RedisClientManager, RedisConfig
+from mysingle.database import KeyValueStore, MemoryStore, RedisClientManager, RedisConfig, get_redis_manager
 from mysingle.database._redis_store import RedisStore
 from mysingle.embedded import EmbeddedRedis
 
@@ -191,3 +193,35 @@ def certificates(tmp_path_factory: Any) -> Certificates:
         )
     )
     return Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+
+
+@contextlib.asynccontextmanager
+async def inside_tls(port: int, certificates: Any) -> AsyncIterator[int]:
+    """Serve a plain server inside TLS; the binary of the tests speaks no TLS itself."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    tasks = set()
+    writers: list[asyncio.StreamWriter] = []
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        writers.extend([writer, inner_writer])
+        both = asyncio.gather(pipe(reader, inner_writer), pipe(inner_reader, writer))
+        tasks.add(both)
+        await both
+
+    server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
+    yield server.sockets[0].getsockname()[1]
+    await get_redis_manager().close()
+    server.close()
+    await asyncio.sleep(0.1)
+    for writer in writers:
+        writer.transport.abort()
+    await asyncio.sleep(0.1)

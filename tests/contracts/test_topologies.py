@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
+from tests.contracts.conftest import inside_tls
 
 from mysingle._kernel.errors import MySingleError, UnavailableError
 from mysingle._kernel.settings import CommonSettings, reset_settings, set_settings
@@ -181,33 +181,6 @@ async def test_cluster_away() -> None:
     assert await cache.clear_all() == 0
     with pytest.raises(UnavailableError, match="not reachable"):
         await get_redis_client(8)
-
-
-@contextlib.asynccontextmanager
-async def inside_tls(port: int, certificates: Any) -> AsyncIterator[int]:
-    """Serve a plain server inside TLS; the binary of the tests speaks no TLS itself."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificates.certificate, certificates.key)
-    tasks = set()
-
-    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
-        both = asyncio.gather(pipe(reader, inner_writer), pipe(inner_reader, writer))
-        tasks.add(both)
-        await both
-
-    server = await asyncio.start_server(forward, "127.0.0.1", 0, ssl=context)
-    yield server.sockets[0].getsockname()[1]
-    await get_redis_manager().close()
-    server.close()
-    await asyncio.sleep(0.1)
 
 
 async def test_tls(alone: Any, certificates: Any) -> None:
