@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +44,24 @@ def test_resources_are_closed(jobs: Any, variables: dict[str, str], monkeypatch:
 
     assert sent.get(timeout=SECONDS) == "waited"
     assert _noted(jobs, "close") == _noted(jobs, "open")
+
+
+def test_periodic_tasks(jobs: Any, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task of the schedule is sent by the process that does that, signed, and run by a worker; both end cleanly."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    command = [sys.executable, "-m", "mysingle", "worker", "background_jobs:celery", "--beat"]
+    beat = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        with running_worker("background_jobs:celery", cwd=HERE):
+            runs = _wait_for(lambda: _noted(jobs, "periodic"))
+    finally:
+        beat.terminate()
+        output, errors = beat.communicate(timeout=SECONDS)
+
+    assert runs
+    assert (beat.returncode, output) == (0, b""), errors  # its log is a file here, and there is no banner
+    assert list(HERE.glob("celerybeat*")) == []
 
 
 def test_process_is_killed(jobs: Any, worker: int) -> None:

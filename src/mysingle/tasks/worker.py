@@ -43,7 +43,7 @@ def _start(app: TaskApp | str, *arguments: str, log_level: str | None) -> int:
     found = _load(app) if isinstance(app, str) else app
     level = log_level or found.settings.LOG_LEVEL
     try:
-        code = found.start([*arguments, f"--loglevel={level}"])
+        code = found.start(["--quiet", *arguments, f"--loglevel={level}"])  # a banner is no line of a log
     except SystemExit as end:
         code = end.code
     flush_logs()
