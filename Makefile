@@ -25,6 +25,7 @@ lint: $(VENV)/dev.stamp ## Check style, types and the import contract.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy tests/typing
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/bench.stamp ## Measure against the bare framework: a table, results as JSON, a chart.
