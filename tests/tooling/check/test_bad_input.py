@@ -76,6 +76,41 @@ def test_deep_and_circular(text: str) -> None:
     assert codes in ([], ["MS001"], ["MS812"])
 
 
+def _doubled(first: str, step: str, last: str) -> str:
+    """Fifty lines, each of which holds the one above twice."""
+    lines = [f"x0 = {first}", *(f"x{number} = {step.replace('@', f'x{number - 1}')}" for number in range(1, 50))]
+    return "\n".join(["import httpx", *lines, last.replace("@", "x49"), BAD])
+
+
+def _called(names: int, body: str, *, calls: int) -> str:
+    """Functions of which each calls the next one many times."""
+    return "\n".join(f"def f{number}():\n    {f'f{number + 1}();' * calls}" for number in range(names)) + f"\n{body}"
+
+
+CLASSES = "".join(f"class A{n}(A{n - 1}, B{n - 1}): pass\nclass B{n}(A{n - 1}, B{n - 1}): pass\n" for n in range(1, 50))
+ROUTES = "from fastapi import APIRouter\nr = APIRouter()\n@r.get('/x')\ndef h():\n    f0()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        (_doubled("'http://abc'", "f'{@}{@}'", "httpx.get(@)"), {"MS101", "MS401", "MS812"}),
+        (_doubled("'abc'", "'.'.join([@, @])", "httpx.get(@)"), {"MS812"}),
+        (_doubled("['a']", "[*@, *@]", "f(*@)"), {"MS812"}),
+        (_doubled("{}", "{**@, **@}", "f(**@)"), {"MS812"}),
+        (f"class A0: pass\nclass B0: pass\n{CLASSES}A49().x()\n{BAD}", {"MS812"}),
+        (_called(50, ROUTES, calls=20), {"MS205"}),
+        (_called(50, "async def h():\n    f0()\n", calls=20), set()),
+        (f"a = [*a, 1]\nb = {{**b}}\nf(*a, **b)\n{BAD}", {"MS812"}),
+        (f"from functools import partial\np = partial(p, 1)\nq = partial(p, *q)\np(*p)\nq()\n{BAD}", {"MS812"}),
+    ],
+    ids=["texts", "joins", "lists", "dicts", "classes", "callers", "helpers", "selves", "partials"],
+)
+def test_growth(text: str, codes: set[str]) -> None:
+    """A few lines that would grow beyond all bounds when they ran are checked like any others."""
+    assert {finding.code for finding in check_text(text)} == codes
+
+
 def test_modules_in_a_circle(check: Any) -> None:
     """Modules that import from each other are no trap."""
     files = {

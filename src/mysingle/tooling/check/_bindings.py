@@ -6,6 +6,7 @@ import builtins
 from mysingle.tooling.check._libraries import BARE, canonical
 from mysingle.tooling.check._ports import Evaluation, Modules
 from mysingle.tooling.check._scopes import Binding, Class, Function, Module, Scope
+from mysingle.tooling.check._syntax import Placed
 from mysingle.tooling.check._values import Made, Object, Package, Ref, Value
 
 __all__ = ["Bindings"]
@@ -150,6 +151,8 @@ class Bindings:
 
     def definition(self, node: ast.expr, scope: Scope, depth: int = 0) -> tuple[ast.expr, Scope]:
         """Return the expression behind a name, such as that of a type alias, through imports; else the node itself."""
+        if isinstance(node, Placed):
+            return self.definition(node.node, node.scope, depth + 1)
         if depth > _DEEPEST or not isinstance(node, ast.Name):
             return node, scope
         current: Scope | None = scope

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from mysingle.tooling.check._evaluate import Evaluator
 from mysingle.tooling.check._scopes import Class, Function, Scope
@@ -24,61 +25,82 @@ _TYPE_LOOKS = re.compile(
     r"(Current|Auth|Verified|Active|Admin|Super|Signed|Logged)\w*|\w*(User|Caller|Principal|Identity)(Dep\w*)?$"
 )
 _DEPENDS = ("fastapi.Depends", "fastapi.Security")
-_DEEPEST = 8
+_DEEPEST = 40
 
 
-def asks_for_caller(node: ast.expr, scope: Scope, evaluator: Evaluator, depth: int = 0) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Trail:
+    """How far a search has come: how deep, and in which functions it was, each of which it enters once."""
+
+    seen: set[Function] = field(default_factory=set)
+    depth: int = 0
+
+    @property
+    def deeper(self) -> "_Trail":
+        return _Trail(self.seen, self.depth + 1)
+
+    @property
+    def ends(self) -> bool:
+        return self.depth > _DEEPEST
+
+
+def asks_for_caller(node: ast.expr, scope: Scope, evaluator: Evaluator, trail: _Trail | None = None) -> bool:
     """Tell whether a dependency, or one of a list of them, needs a caller."""
-    if depth > _DEEPEST:
+    trail = trail or _Trail()
+    if trail.ends:
         return False
     elements = evaluator.elements(node, scope)
     if elements:
-        return any(asks_for_caller(element, inner, evaluator, depth + 1) for element, inner in elements)
+        return any(asks_for_caller(element, inner, evaluator, trail.deeper) for element, inner in elements)
     if isinstance(node, ast.Call):
-        return _call_asks(node, scope, evaluator, depth + 1)
+        return _call_asks(node, scope, evaluator, trail.deeper)
     if isinstance(node, ast.Lambda):
-        return asks_for_caller(node.body, scope, evaluator, depth + 1)
-    return _value_asks(evaluator.value(node, scope), evaluator, depth + 1)
+        return asks_for_caller(node.body, scope, evaluator, trail.deeper)
+    return _value_asks(evaluator.value(node, scope), evaluator, trail.deeper)
 
 
-def function_asks(function: Function, evaluator: Evaluator, depth: int = 0) -> bool:
+def function_asks(function: Function, evaluator: Evaluator, trail: _Trail | None = None) -> bool:
     """Tell whether a function, or one that it calls or depends on, needs a caller."""
-    if depth > _DEEPEST:
+    trail = trail or _Trail()
+    if trail.ends or function in trail.seen:
         return False
+    trail.seen.add(function)
     return any(
         (
-            any(_parameter_asks(*part, evaluator, depth) for part in _parameters(function)),
-            any(asks_for_caller(part, function.outer, evaluator, depth + 1) for part in _guards(function, evaluator)),
-            _body_asks(function, evaluator, depth),
+            any(_parameter_asks(*part, evaluator, trail) for part in _parameters(function)),
+            any(
+                asks_for_caller(part, function.outer, evaluator, trail.deeper) for part in _guards(function, evaluator)
+            ),
+            _body_asks(function, evaluator, trail),
         )
     )
 
 
-def _call_asks(node: ast.Call, scope: Scope, evaluator: Evaluator, depth: int) -> bool:
+def _call_asks(node: ast.Call, scope: Scope, evaluator: Evaluator, trail: _Trail) -> bool:
     if evaluator.name(node.func, scope) in _DEPENDS:
         target = node.args[0] if node.args else keyword(node, "dependency")
-        return target is not None and asks_for_caller(target, scope, evaluator, depth)
+        return target is not None and asks_for_caller(target, scope, evaluator, trail)
     made = evaluator.value(node, scope)
-    if isinstance(made, Object | Made) and _value_asks(made, evaluator, depth):
+    if isinstance(made, Object | Made) and _value_asks(made, evaluator, trail):
         return True
-    return _value_asks(evaluator.value(node.func, scope), evaluator, depth)
+    return _value_asks(evaluator.value(node.func, scope), evaluator, trail)
 
 
-def _value_asks(value: Value | None, evaluator: Evaluator, depth: int) -> bool:
-    if depth > _DEEPEST:
+def _value_asks(value: Value | None, evaluator: Evaluator, trail: _Trail) -> bool:
+    if trail.ends:
         return False
     match value:
         case Ref():
             return _name_asks(value.name)
         case Made(name=name, call=ast.Call() as call, scope=Scope() as scope) if name in _DEPENDS:
-            return _call_asks(call, scope, evaluator, depth)
+            return _call_asks(call, scope, evaluator, trail)
         case Made():
             return _name_asks(value.name)
         case Function():
-            return function_asks(value, evaluator, depth)
+            return function_asks(value, evaluator, trail)
         case Class() | Object():
             cls = value if isinstance(value, Class) else value.cls
-            return any(function_asks(method, evaluator, depth) for method in _methods(cls, evaluator))
+            return any(function_asks(method, evaluator, trail) for method in _methods(cls, evaluator))
         case _:
             return False
 
@@ -119,12 +141,12 @@ def _parameters(function: Function) -> Iterator[tuple[ast.expr, Scope]]:
             yield default, function.outer
 
 
-def _parameter_asks(node: ast.expr, scope: Scope, evaluator: Evaluator, depth: int) -> bool:
+def _parameter_asks(node: ast.expr, scope: Scope, evaluator: Evaluator, trail: _Trail) -> bool:
     expression, inner = evaluator.definition(node, scope)
     if isinstance(expression, ast.Subscript) and isinstance(expression.slice, ast.Tuple):
-        return any(_parameter_asks(part, inner, evaluator, depth) for part in expression.slice.elts[1:])
+        return any(_parameter_asks(part, inner, evaluator, trail) for part in expression.slice.elts[1:])
     if isinstance(expression, ast.Call):
-        return _call_asks(expression, inner, evaluator, depth + 1)
+        return _call_asks(expression, inner, evaluator, trail.deeper)
     if isinstance(expression, ast.Name | ast.Attribute):
         found = evaluator.value(expression, inner)
         return isinstance(found, Ref) and _type_asks(found)
@@ -138,16 +160,16 @@ def _type_asks(found: Ref) -> bool:
     return _TYPE_LOOKS.fullmatch(found.last) is not None
 
 
-def _body_asks(function: Function, evaluator: Evaluator, depth: int) -> bool:
+def _body_asks(function: Function, evaluator: Evaluator, trail: _Trail) -> bool:
     for node in function.loads:
         if isinstance(node, ast.Attribute) and _is_state_user(node):
             return True
         found = evaluator.value(node, function.scope)
-        if isinstance(found, Function) and found is not function and function_asks(found, evaluator, depth + 1):
+        if isinstance(found, Function) and found is not function and function_asks(found, evaluator, trail.deeper):
             return True
         if isinstance(found, Ref) and _is_called_by_name(found, node, function):
             return True
-    return any(function_asks(inner, evaluator, depth + 1) for inner in function.inner)
+    return any(function_asks(inner, evaluator, trail.deeper) for inner in function.inner)
 
 
 def _is_state_user(node: ast.Attribute) -> bool:

@@ -22,6 +22,7 @@ class Calls:
 
     def value(self, node: ast.Call, scope: Scope) -> Value | None:
         callee = self._evaluator.value(node.func, scope)
+        node = self._evaluator.expanded(node, scope)
         match callee:
             case Class():
                 return Object(callee, node, scope)
@@ -64,6 +65,13 @@ class Calls:
 
     def _call_pydantic_Field(self, node: ast.Call, scope: Scope) -> Value | None:  # noqa: N802  # the library's name
         return self._evaluator.value(argument(node, 0, "default"), scope)
+
+    def _call_builtins_dict(self, node: ast.Call, scope: Scope) -> Value | None:
+        if not node.keywords:
+            return self._evaluator.value(node.args[0], scope) if node.args else None
+        keys = [ast.Constant(part.arg) if part.arg is not None else None for part in node.keywords]
+        values = [part.value for part in node.keywords]
+        return Items(ast.Dict(keys=[*(None for _ in node.args), *keys], values=[*node.args, *values]), scope)
 
     def _call_typing_cast(self, node: ast.Call, scope: Scope) -> Value | None:
         return (

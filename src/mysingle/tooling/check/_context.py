@@ -21,7 +21,8 @@ class Call:
     """
     One call.
 
-    `name` is the full name of what is called when it belongs to a library, `method` what stands behind its last dot.
+    `node` has what `*args`, `**options` and a `partial` give it. `name` is the full name of what is called when it
+    belongs to a library, `method` what stands behind its last dot. `is_partial` when more is given later.
     """
 
     node: ast.Call
@@ -29,6 +30,7 @@ class Call:
     callee: Value | None
     name: str
     method: str
+    is_partial: bool = False
 
     @property
     def receiver(self) -> Made | Object | None:
@@ -53,7 +55,7 @@ class Context:
 
     def report(self, code: str, node: ast.AST, about: str = "", edits: tuple[Edit, ...] = ()) -> None:
         """Note that a node breaks a rule, once; nothing happens when the rule is off for this file."""
-        if code not in self.active or (code, node) in self._seen:
+        if code not in self.active or (code, node) in self._seen or node in self.module.held:
             return
         self._seen.add((code, node))
         span = self.span(node)
@@ -79,6 +81,10 @@ class Context:
         end_line = node.end_lineno or line  # type: ignore[attr-defined]  # as above
         end_offset = node.end_col_offset or 0  # type: ignore[attr-defined]  # as above
         return Span(line, column, end_line, self.source.column(end_line, end_offset))
+
+    def is_written(self, node: ast.AST) -> bool:
+        """Tell whether a node stands in the file as it is, and was not put together from other places."""
+        return node not in self.module.moved
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """Return the node around a node."""

@@ -71,7 +71,7 @@ def check_source(
     context = Context(source, module, service, project.evaluator, active, **hosts)
     try:
         _run(context, module)
-    except RecursionError:
+    except (RecursionError, MemoryError):
         context.findings.append(unusable(source.shown, "MS001", "it is nested too deeply", text=source.lines[0]))
     found = apply_suppressions(source, context.findings, active)
     return sorted(found, key=lambda finding: finding.order)
@@ -96,12 +96,16 @@ def _run(context: Context, module: Module) -> None:
     _run_on_definitions(context, module)
 
 
-def _on_call(context: Context, node: ast.Call, scope: Scope) -> None:
+def _on_call(context: Context, node: ast.Call, scope: Scope, *, is_partial: bool = False) -> None:
     callee = context.evaluator.value(node.func, scope)
     name, method = (callee.name, callee.last) if isinstance(callee, Ref) else ("", _method(node.func))
-    call = Call(node, scope, callee, name, method)
+    call = Call(context.evaluator.expanded(node, scope), scope, callee, name, method, is_partial)
     for handler in _ON_CALL:
         handler(context, call)
+    if name.startswith("functools.partial"):
+        bound = context.evaluator.bound_call(node, scope)
+        if bound is not None:
+            _on_call(context, bound, scope, is_partial=True)
 
 
 def _run_on_definitions(context: Context, module: Module) -> None:

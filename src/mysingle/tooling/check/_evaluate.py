@@ -2,21 +2,24 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from mysingle.tooling.check._bindings import Bindings
 from mysingle.tooling.check._calls import Calls
+from mysingle.tooling.check._expansion import Expansion
 from mysingle.tooling.check._libraries import is_settings_base
 from mysingle.tooling.check._members import Members
 from mysingle.tooling.check._ports import Modules
-from mysingle.tooling.check._scopes import Class, Module, Scope
-from mysingle.tooling.check._syntax import spelled
+from mysingle.tooling.check._scopes import Binding, Class, Module, Scope
+from mysingle.tooling.check._syntax import Placed, spelled
 from mysingle.tooling.check._texts import joined, percent
 from mysingle.tooling.check._values import Hole, Items, Made, Number, Object, Ref, Text, Value, from_environment
 
 __all__ = ["Evaluator"]
 
 _DEEPEST = 60
+_MOST_ELEMENTS = 10_000
 _IN_PROGRESS = object()
 _ARITHMETIC: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: int.__add__,
@@ -32,6 +35,8 @@ class Evaluator:
     def __init__(self, modules: Modules) -> None:
         self._bindings = Bindings(self, modules)
         self._members = Members(self, self._bindings, modules)
+        self._expansion = Expansion(self)
+        self._modules = modules
         self._depth = 0
         self._kinds: dict[type[ast.AST], Callable[[Any, Scope], Value | None]] = {
             ast.Name: self._name,
@@ -50,6 +55,7 @@ class Evaluator:
             ast.List: Items,
             ast.Tuple: Items,
             ast.Set: Items,
+            Placed: lambda node, _: self.value(node.node, node.scope),
         }
 
     def value(self, node: ast.expr | None, scope: Scope) -> Value | None:
@@ -113,17 +119,18 @@ class Evaluator:
     def bases(self, cls: Class) -> tuple[str, ...]:
         """Return the names of the library classes that a class derives from, through classes of the checked code."""
         if cls.bases is None:
-            cls.bases = tuple(self._bases(cls, frozenset()))
+            cls.bases = tuple(self._bases(cls, {cls}))
         return cls.bases
 
-    def _bases(self, cls: Class, seen: frozenset[Class]) -> Iterator[str]:
+    def _bases(self, cls: Class, seen: set[Class]) -> Iterator[str]:
         for base in cls.node.bases:
             plain = base.value if isinstance(base, ast.Subscript) else base
             found = self.value(plain, cls.outer)
             if isinstance(found, Ref):
                 yield found.name
             elif isinstance(found, Class) and found not in seen:
-                yield from self._bases(found, seen | {cls})
+                seen.add(found)
+                yield from self._bases(found, seen)
 
     def derives(self, cls: Class, name: str) -> bool:
         """Tell whether a class derives from a library class."""
@@ -140,11 +147,47 @@ class Evaluator:
         found = self.value(node, scope)
         if not isinstance(found, Items) or isinstance(found.node, ast.Dict):
             return []
-        result: list[tuple[ast.expr, Scope]] = []
-        for element in found.node.elts:
-            is_many = isinstance(element, ast.Starred)
-            result += self.elements(element.value, found.scope) if is_many else [(element, found.scope)]  # type: ignore[attr-defined]  # Starred
-        return result
+        known = found.scope.module.elements
+        if found.node not in known:
+            known[found.node] = []  # a list that holds itself: `args = [*args, x]`
+            known[found.node] = list(islice(self._spread(found), _MOST_ELEMENTS))
+        return known[found.node]
+
+    def _spread(self, items: Items) -> Iterator[tuple[ast.expr, Scope]]:
+        for element in items.node.elts if not isinstance(items.node, ast.Dict) else ():
+            if isinstance(element, ast.Starred):
+                yield from self.elements(element.value, items.scope)
+            else:
+                yield element, items.scope
+
+    def entries(self, node: ast.expr | None, scope: Scope) -> dict[str, tuple[ast.expr, Scope]]:
+        """Return the entries of a dict whose keys stand in the code, through names and `{**a, **b}`."""
+        found = self.value(node, scope)
+        if not isinstance(found, Items) or not isinstance(found.node, ast.Dict):
+            return {}
+        known = found.scope.module.entries
+        if found.node not in known:
+            known[found.node] = {}  # a dict that holds itself
+            result: dict[str, tuple[ast.expr, Scope]] = {}
+            for key, value in zip(found.node.keys, found.node.values, strict=True):
+                if key is None:
+                    result |= self.entries(value, found.scope)
+                elif (name := self.literal(key, found.scope)) is not None:
+                    result[name] = (value, found.scope)
+            known[found.node] = result
+        return known[found.node]
+
+    def source(self, binding: Binding, within: Module) -> Module | None:
+        """Return the module of the checked code from which a name is imported."""
+        return self._modules.module(binding.node, within) if binding.extra is not None and binding.node else None
+
+    def expanded(self, node: ast.Call, scope: Scope) -> ast.Call:
+        """Return a call with what `*args`, `**options` and a `partial` give it, as far as the code tells."""
+        return self._expansion.expanded(node, scope)
+
+    def bound_call(self, node: ast.Call, scope: Scope) -> ast.Call | None:
+        """Return the call that a `partial` prepares; None for other calls."""
+        return self._expansion.bound_call(node, scope)
 
     def definition(self, node: ast.expr, scope: Scope) -> tuple[ast.expr, Scope]:
         """Return the expression behind a name, such as that of a type alias, through imports; else the node itself."""
@@ -191,6 +234,8 @@ class Evaluator:
         right = self.value(node.right, scope)
         if (isinstance(left, Number) or isinstance(right, Number)) and not isinstance(left, Text):
             return _computed(node.op, left, right)
+        if isinstance(node.op, ast.BitOr) and isinstance(left, Items) and isinstance(right, Items):
+            return Items(ast.Dict(keys=[None, None], values=[node.left, node.right]), scope)
         if not isinstance(node.op, ast.Add):
             return None
         if isinstance(left, Text) or isinstance(right, Text):
@@ -210,15 +255,18 @@ class Evaluator:
             return from_environment(self.literal(node.slice, scope) or "")
         if isinstance(owner, Items):
             return self.item(owner, node.slice, scope)
+        if isinstance(owner, Made):
+            return owner if owner.name == "pymongo.MongoClient" else None
         return owner if isinstance(owner, Class | Ref) else None
 
     def item(self, items: Items, key: ast.expr, scope: Scope) -> Value | None:
         """Return the element with a known key; of an unknown one, the first element stands for all."""
         if isinstance(items.node, ast.Dict):
             wanted = self.literal(key, scope)
-            keys = [self.literal(part, items.scope) if part is not None else None for part in items.node.keys]
-            index = keys.index(wanted) if wanted is not None and wanted in keys else 0
-            values = items.node.values
+            entries = self.entries(items.node, items.scope)
+            if wanted in entries:
+                return self.value(*entries[wanted])
+            index, values = 0, items.node.values
         else:
             index, values = self.number(key, scope) or 0, items.node.elts
         return self.value(values[index], items.scope) if -len(values) <= index < len(values) else None

@@ -10,8 +10,6 @@ from mysingle.tooling.check._values import Made, Object, Package, Ref, Value, fr
 
 __all__ = ["Members"]
 
-_DEEPEST = 60
-
 
 class Members:
     """Looks up attributes for an evaluator."""
@@ -67,13 +65,16 @@ class Members:
                 return found
         return self._class_member(owner.cls, name, owner)
 
-    def _class_member(self, cls: Class, name: str, owner: Object | Class, depth: int = 0) -> Value | None:
+    def _class_member(
+        self, cls: Class, name: str, owner: Object | Class, seen: set[Class] | None = None
+    ) -> Value | None:
         if name in cls.scope.names:
             return self._bindings.latest(cls.scope.names[name], cls.scope, None)
-        for base in cls.node.bases if depth < _DEEPEST else ():
+        visited = {cls} if seen is None else seen
+        for base in cls.node.bases:
             found = self._evaluator.value(base.value if isinstance(base, ast.Subscript) else base, cls.outer)
-            if isinstance(found, Class) and found is not cls:
-                inner = self._inherited(found, name, owner, depth)
+            if isinstance(found, Class):
+                inner = self._inherited(found, name, owner, visited)
             elif isinstance(found, Ref):
                 inner = Ref(f"{found.name}.{name}", owner if isinstance(owner, Object) else None)
             else:
@@ -82,12 +83,15 @@ class Members:
                 return inner
         return None
 
-    def _inherited(self, cls: Class, name: str, owner: Object | Class, depth: int) -> Value | None:
+    def _inherited(self, cls: Class, name: str, owner: Object | Class, seen: set[Class]) -> Value | None:
+        if cls in seen:  # each class once, however many ways lead to it
+            return None
+        seen.add(cls)
         for binding, scope in reversed(cls.attributes.get(name, ()) if isinstance(owner, Object) else ()):
             found = self._bindings.bound(binding, scope)
             if found is not None:
                 return found
-        return self._class_member(cls, name, owner, depth + 1)
+        return self._class_member(cls, name, owner, seen)
 
 
 def _redis_setting(name: str) -> Ref | None:

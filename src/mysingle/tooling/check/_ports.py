@@ -3,7 +3,7 @@
 import ast
 from typing import Protocol
 
-from mysingle.tooling.check._scopes import Class, Module, Scope
+from mysingle.tooling.check._scopes import Binding, Class, Module, Scope
 from mysingle.tooling.check._values import Items, Text, Value
 
 __all__ = ["Evaluation", "Modules"]
@@ -36,6 +36,15 @@ class Evaluation(Protocol):
 
     def elements(self, node: ast.expr | None, scope: Scope) -> list[tuple[ast.expr, Scope]]:
         """Return the elements of a list, tuple or set."""
+
+    def entries(self, node: ast.expr | None, scope: Scope) -> dict[str, tuple[ast.expr, Scope]]:
+        """Return the entries of a dict."""
+
+    def source(self, binding: Binding, within: Module) -> Module | None:
+        """Return the module of the checked code from which a name is imported."""
+
+    def expanded(self, node: ast.Call, scope: Scope) -> ast.Call:
+        """Return a call with all that it is given."""
 
     def item(self, items: Items, key: ast.expr, scope: Scope) -> Value | None:
         """Return the element with a key."""

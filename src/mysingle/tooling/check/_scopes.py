@@ -124,7 +124,12 @@ class Class:
 
 @dataclass(eq=False, slots=True)
 class Module:
-    """One parsed file: its names, and the nodes that rules look at, in the order of the file."""
+    """
+    One parsed file: its names, and the nodes that rules look at, in the order of the file.
+
+    `elements` and `entries` are what lists and dicts hold. `expansions` are calls with what they are given elsewhere,
+    `moved` the parts that were put there, and `held` those of them that a `partial` holds.
+    """
 
     path: Path
     name: str
@@ -145,6 +150,11 @@ class Module:
     functions: list[Function] = field(default_factory=list)
     classes: list[Class] = field(default_factory=list)
     memo: dict[ast.AST, Any] = field(default_factory=dict)
+    expansions: dict[ast.Call, ast.Call] = field(default_factory=dict)
+    elements: dict[ast.AST, list[tuple[ast.expr, Scope]]] = field(default_factory=dict)
+    entries: dict[ast.AST, dict[str, tuple[ast.expr, Scope]]] = field(default_factory=dict)
+    moved: set[ast.AST] = field(default_factory=set)
+    held: set[ast.AST] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.scope = Scope("module", self)
@@ -162,6 +172,11 @@ class Module:
         self.scope.names.clear()
         self.parents.clear()
         self.memo.clear()
+        self.expansions.clear()
+        self.elements.clear()
+        self.entries.clear()
+        self.moved.clear()
+        self.held.clear()
         for name in ("calls", "loads", "texts", "raw_bytes", "numbers", "awaits", "imports", "subscripts", "compares"):
             getattr(self, name).clear()
         self.functions.clear()

@@ -73,9 +73,9 @@ def learn(service: Service, modules: Iterable[Module], evaluator: Evaluator) -> 
         for node, scope in module.calls:
             name = evaluator.name(node.func, scope)
             if name in ("mysingle.create_service_config", "mysingle.ServiceConfig"):
-                _learn_config(service, node, scope, evaluator)
+                _learn_config(service, evaluator.expanded(node, scope), scope, evaluator)
             elif isinstance(node.func, ast.Attribute) and node.func.attr == "include_router":
-                _learn_mount(service, node, scope, evaluator)
+                _learn_mount(service, evaluator.expanded(node, scope), scope, evaluator)
         for setting in ("AUTH_PUBLIC_PATHS", "PUBLIC_PATHS"):
             _learn_setting(service, setting, module, evaluator)
 
@@ -95,7 +95,8 @@ def _type_of(value: Value | None) -> str:
 
 def _learn_paths(service: Service, node: ast.expr, scope: Scope, evaluator: Evaluator) -> None:
     elements = evaluator.elements(node, scope)
-    if not elements and not isinstance(node, ast.List | ast.Tuple | ast.Set):
+    shown, _ = evaluator.definition(node, scope)
+    if not elements and not isinstance(shown, ast.List | ast.Tuple | ast.Set):
         service.opens_unknown = True
     for element, inner in elements:
         text = evaluator.text(element, inner)

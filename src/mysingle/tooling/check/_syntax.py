@@ -1,8 +1,18 @@
 """Small questions about nodes, which need no knowledge of names."""
 
 import ast
+from typing import Any
 
-__all__ = ["argument", "keyword", "spelled"]
+__all__ = ["Placed", "argument", "keyword", "spelled"]
+
+
+class Placed(ast.expr):
+    """An expression of another place, with the scope in which its names mean something."""
+
+    def __init__(self, node: ast.expr, scope: Any) -> None:
+        super().__init__()
+        self.node = node
+        self.scope = scope
 
 
 def keyword(call: ast.Call, name: str) -> ast.expr | None:
@@ -24,6 +34,8 @@ def argument(call: ast.Call, index: int, name: str) -> ast.expr | None:
 def spelled(node: ast.expr) -> str:
     """Return the name that a reader sees at an expression."""
     match node:
+        case Placed():
+            return spelled(node.node)
         case ast.Name():
             return node.id
         case ast.Attribute():

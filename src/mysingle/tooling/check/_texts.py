@@ -11,14 +11,19 @@ __all__ = ["filled", "joined", "percent"]
 _Replacement: TypeAlias = Callable[[int, str], Text | None]
 
 _PERCENT = re.compile(r"%(?:\(\w+\))?[-+ #0]*\d*(?:\.\d+)?[sdrfi]")
+_LONGEST = 10_000
 _FIELD = re.compile(r"\{(\w*)[^{}]*\}")
 
 
 def joined(parts: Iterable[Text | None]) -> Text:
-    """Put texts one behind the other."""
+    """Put texts one behind the other; of a text that doubles itself again and again, the beginning."""
     result: list[str | Hole] = []
+    length = 0
     for part in parts:
         for piece in part.parts if part is not None else (Hole(""),):
+            length += len(piece) if isinstance(piece, str) else 1
+            if length > _LONGEST:
+                return Text((*result, Hole("")))
             if isinstance(piece, str) and result and isinstance(result[-1], str):
                 result[-1] += piece
             else:

@@ -241,8 +241,8 @@ _RULES = (
     ),
     Rule(
         code="MS603",
-        title="Waiting for a process in the event loop",
-        message="`{about}` blocks the event loop; use `asyncio.create_subprocess_exec`",
+        title="Waiting for a process or thread in the event loop",
+        message="`{about}` blocks the event loop; use `asyncio.create_subprocess_exec`, or `asyncio.to_thread`",
         why="No other request of the process is served meanwhile.",
         instead="Use `asyncio.create_subprocess_exec`, or `await asyncio.to_thread(...)`.",
     ),
@@ -323,7 +323,6 @@ _RULES = (
         message="`{about}` runs code of whoever wrote the bytes; use JSON, msgpack or protobuf",
         why="Bytes out of a cache or queue become code.",
         instead="Use the codecs of `mysingle.database`.",
-        in_tests=True,
     ),
     Rule(
         code="MS812",

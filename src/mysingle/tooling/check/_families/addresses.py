@@ -185,7 +185,7 @@ def _on_call(context: Context, call: Call) -> None:
     if call.name in _CONNECTS:
         host, port = _CONNECTS[call.name]
         _check_positional(context, call, host, port)
-    elif call.name == "socket.create_connection" or call.method in ("connect", "bind"):
+    elif call.name == "socket.create_connection" or call.method in ("connect", "connect_ex", "bind", "sendto"):
         _check_pair(context, call)
     elif call.method in ("add_insecure_port", "add_secure_port"):
         _check_listener(context, call)
@@ -217,9 +217,9 @@ def _check_given_host(context: Context, call: Call, node: ast.expr) -> None:
 
 def _check_pair(context: Context, call: Call) -> None:
     """`socket.connect((host, port))`."""
-    first = call.node.args[0] if call.node.args else None
-    if isinstance(first, ast.Tuple) and len(first.elts) == 2:
-        host, port = first.elts
+    given = (call.node.args[-1] if call.method == "sendto" else call.node.args[0]) if call.node.args else None
+    if isinstance(given, ast.Tuple) and len(given.elts) == 2:
+        host, port = given.elts
         if call.method != "bind":
             _check_given_host(context, call, host)
         if isinstance(port, ast.Constant) and isinstance(port.value, int) and port.value > 0:

@@ -24,6 +24,8 @@ _NETWORK = re.compile(
 _PROCESS = re.compile(
     r"subprocess\.(run|call|check_call|check_output|getoutput|getstatusoutput|Popen(\.(wait|communicate))?)$"
     r"|os\.(system|popen|wait|waitpid|spawn\w+)$|multiprocessing\.Process\.join$|builtins\.input$|threading\.Thread\.join$"
+    r"|concurrent\.futures\.(Future\.(result|exception)|wait|as_completed)$|threading\.(Event|Barrier|Condition)\.wait$"
+    r"|queue\.(Lifo|Priority|Simple)?Queue\.(get|join)$"
 )
 _FILE = re.compile(
     r"builtins\.open$|io\.open$|codecs\.open$|gzip\.open$|bz2\.open$|lzma\.open$|zipfile\.ZipFile$|tarfile\.open$"
@@ -34,18 +36,19 @@ _FILE = re.compile(
 )
 _DATABASE = re.compile(
     r"(sqlite3|psycopg2|psycopg|pymysql|MySQLdb)\.connect$|(sqlite3|psycopg2|psycopg|pymysql|duckdb)\.Connection\.(execute|executemany|cursor|commit|sql|query|fetchall)$"
-    r"|duckdb\.(connect|sql|query|execute)$|pymongo\.MongoClient$"
+    r"|duckdb\.(connect|sql|query|execute)$|pymongo\.MongoClient$|pymongo\.MongoClient(\.\w+)*\.(find|find_one\w*|insert_(one|many)|update_(one|many)"
+    r"|replace_one|delete_(one|many)|aggregate|count_documents|estimated_document_count|distinct|bulk_write|create_index(es)?|command"
+    r"|drop(_\w+)?|list_\w+|server_info)$"
     r"|mysingle\.BaseDuckDBManager\.(execute|executemany|fetch_all|fetch_one|fetch_df|fetch|query|fetch_value|insert\w*|fetch_arrow|fetch_polars)$"
     r"|redis\.(Redis|StrictRedis)\.(?!pipeline|from_url|register_script)[a-z]\w*$|sqlalchemy\.Engine\.(connect|execute|begin)$"
     r"|bcrypt\.(hashpw|checkpw)$"
 )
 _KINDS = (("MS601", _SLEEP), ("MS602", _NETWORK), ("MS603", _PROCESS), ("MS604", _FILE), ("MS605", _DATABASE))
 _THROUGH = ("MS601", "MS602", "MS603")
-_DEEPEST = 4
 
 
 def _on_call(context: Context, call: Call) -> None:
-    if context.loop_function(call.scope) is None or context.is_awaited(call.node):
+    if call.is_partial or context.loop_function(call.scope) is None or context.is_awaited(call.node):
         return
     found = _blocks(context, call.node, call.scope)
     if found is not None:
@@ -55,7 +58,9 @@ def _on_call(context: Context, call: Call) -> None:
         )
 
 
-def _blocks(context: Context, node: ast.Call, scope: Scope, depth: int = 0) -> tuple[str, str] | None:
+def _blocks(
+    context: Context, node: ast.Call, scope: Scope, seen: set[Function] | None = None
+) -> tuple[str, str] | None:
     """Return the rule that a call breaks, and by what; a helper counts as what it does itself."""
     callee = context.evaluator.value(node.func, scope)
     if isinstance(node.func, ast.Attribute) and node.func.attr == "run_until_complete":
@@ -63,9 +68,10 @@ def _blocks(context: Context, node: ast.Call, scope: Scope, depth: int = 0) -> t
     if isinstance(callee, Ref):
         name = _full_name(context, callee)
         return next(((code, name) for code, pattern in _KINDS if pattern.match(name)), None)
-    if isinstance(callee, Function) and depth < _DEEPEST:
-        return _helper_blocks(context, callee, depth + 1)
-    return None
+    if not isinstance(callee, Function) or callee in (visited := seen if seen is not None else set()):
+        return None
+    visited.add(callee)
+    return _helper_blocks(context, callee, visited)
 
 
 def _full_name(context: Context, callee: Ref) -> str:
@@ -76,10 +82,10 @@ def _full_name(context: Context, callee: Ref) -> str:
     return callee.name
 
 
-def _helper_blocks(context: Context, function: Function, depth: int) -> tuple[str, str] | None:
+def _helper_blocks(context: Context, function: Function, seen: set[Function]) -> tuple[str, str] | None:
     is_plain = not function.is_async and not isinstance(function.node, ast.Lambda) and not _is_generator(function)
     for node in function.calls if is_plain and not _runs_elsewhere(function) else ():
-        found = _blocks(context, node, function.scope, depth)
+        found = _blocks(context, node, function.scope, seen)
         if found is not None and found[0] in _THROUGH:
             return found[0], f"{function.name}() -> {found[1].rpartition(' -> ')[2]}"
     return None

@@ -160,7 +160,7 @@ def _check_number(context: Context, node: ast.expr, scope: Scope) -> None:
 
 def _constant_for(context: Context, node: ast.expr, number: int) -> tuple[Edit, ...]:
     """Write the constant of the allocation, when the number stands here and nothing else is called `settings`."""
-    if not isinstance(node, ast.Constant) or not 0 <= number < len(RedisDB):
+    if not isinstance(node, ast.Constant) or not 0 <= number < len(RedisDB) or not context.is_written(node):
         return ()
     known = context.module.scope.names.get("settings")
     if known:
@@ -206,10 +206,12 @@ def _on_number(context: Context, node: ast.Constant, scope: Scope) -> None:
     if not isinstance(node.value, int) or isinstance(node.value, bool) or not 0 <= node.value <= 15:
         return
     parent = context.parent(node)
-    if not isinstance(parent, ast.Assign | ast.AnnAssign) or scope.kind == "function":
+    if not isinstance(parent, ast.Assign | ast.AnnAssign):
         return
     target = parent.targets[0] if isinstance(parent, ast.Assign) else parent.target
-    name = target.id if isinstance(target, ast.Name) else ""
+    name = target.attr if isinstance(target, ast.Attribute) else ""
+    if isinstance(target, ast.Name) and scope.kind != "function":
+        name = target.id
     parts = words(name)
     if "redis" not in parts or "db" not in parts:
         return
@@ -228,6 +230,7 @@ def _check_default_ttl(context: Context, call: Call, target: str) -> None:
 
 
 def _is_no_ttl(context: Context, node: ast.expr, scope: Scope) -> bool:
+    node, scope = context.evaluator.definition(node, scope)
     if isinstance(node, ast.Constant) and node.value is None:
         return True
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -241,7 +244,7 @@ def _check_prefix_of_cache(context: Context, call: Call) -> None:
     is_open = any(part.arg is None for part in call.node.keywords) or any(
         isinstance(part, ast.Starred) for part in call.node.args
     )
-    if given is None and not is_open and not call.node.args:
+    if given is None and not is_open and not call.node.args and not call.is_partial:
         context.report("MS504", call.node, "of the cache")
     elif given is not None:
         _check_empty_prefix(context, given, call.scope)
@@ -264,7 +267,7 @@ def _check_client(context: Context, call: Call) -> None:
         return
     if call.method in _KEYED and _is_bare(context, call.node.args[0], call.scope):
         context.report("MS504", call.node.args[0], ast.unparse(call.node.args[0]))
-    if _never_expires(context, call):
+    if not call.is_partial and _never_expires(context, call):
         context.report("MS505", call.node, call.method)
 
 

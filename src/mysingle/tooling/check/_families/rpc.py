@@ -68,7 +68,7 @@ def _check_client(context: Context, call: Call) -> None:
     made = call.callee
     is_ours = isinstance(made, Class) and _is_client(context, made)
     is_seen = isinstance(made, Ref) and made.name.endswith("GrpcClient") and made.name[:1].islower()
-    if not (is_ours or is_seen) or _has_user(context, call):
+    if not (is_ours or is_seen) or call.is_partial or _has_user(context, call):
         return
     if isinstance(made, Class) and _sets_user_itself(context, made):
         return

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from mysingle.tooling.check._addresses import parse_address, words
 from mysingle.tooling.check._context import Call, Context
 from mysingle.tooling.check._libraries import ENVIRONMENT_READERS
-from mysingle.tooling.check._places import NamedPlace, named_place
+from mysingle.tooling.check._places import NamedPlace, named_place, whole_text
 from mysingle.tooling.check._scopes import Class, Scope
 from mysingle.tooling.check._syntax import argument
 
@@ -153,7 +153,7 @@ def _on_text(context: Context, node: ast.Constant | ast.JoinedStr, scope: Scope)
     if isinstance(node, ast.JoinedStr):
         _check_login(context, node, scope)
         return
-    value = str(node.value)
+    value = _whole_value(context, node, scope)
     if len(value) < 3:
         return
     if len(value) >= 16 and _check_known(context, node, value):
@@ -165,6 +165,13 @@ def _on_text(context: Context, node: ast.Constant | ast.JoinedStr, scope: Scope)
     if place.is_harmless or place.is_given or not place.name:
         return
     _check_named(context, node, value, place, scope)
+
+
+def _whole_value(context: Context, node: ast.Constant, scope: Scope) -> str:
+    """Return a text with what is added to it, when all of that stands in the code."""
+    whole = whole_text(context, node)
+    found = context.evaluator.literal(whole, scope) if whole is not node else None
+    return str(node.value) if found is None else found
 
 
 def _on_bytes(context: Context, node: ast.Constant, scope: Scope) -> None:

@@ -41,6 +41,8 @@ _SWITCHES = ("enable_metrics", "enable_health_check")
 
 
 def _on_call(context: Context, call: Call) -> None:
+    if call.is_partial:
+        return
     match call.name:
         case "mysingle.create_service_config" | "mysingle.ServiceConfig":
             _check_switches(context, call)
@@ -48,16 +50,21 @@ def _on_call(context: Context, call: Call) -> None:
         case "mysingle.create_fastapi_app" | "beanie.init_beanie" | "mysingle.init_mongo":
             _check_documents(context, call)
         case "fastapi.FastAPI":
-            if context.service.is_known or not _is_mounted(context, call):
+            if not _is_mounted(context, call):
                 context.report("MS705", call.node, "FastAPI")
         case _:
             _check_middleware(context, call)
 
 
 def _is_mounted(context: Context, call: Call) -> bool:
-    """Tell whether an app is mounted below another one."""
-    parent = context.parent(call.node)
-    return isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr == "mount"
+    """Tell whether an app is mounted below another one, whose chassis it shares."""
+    place = context.evaluator.value(call.node, call.scope)
+    return any(
+        context.evaluator.value(part, scope) == place
+        for node, scope in context.module.calls
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "mount"
+        for part in (*node.args[1:2], *(given.value for given in node.keywords if given.arg == "app"))
+    )
 
 
 def _check_switches(context: Context, call: Call) -> None:
@@ -84,15 +91,16 @@ def _resource_name(context: Context, value: Value | None) -> str | None:
 
 def _is_critical(context: Context, call: Call, name: str | None) -> bool | None:
     """Tell whether a configuration names a check; None when that cannot be seen."""
-    if any(part.arg is None for part in call.node.keywords):
-        return None
-    given = keyword(call.node, "critical_checks")
-    if given is None or (isinstance(given, ast.Constant) and given.value is None):
+    found = keyword(call.node, "critical_checks")
+    if found is None:
+        return None if any(part.arg is None for part in call.node.keywords) else False
+    given, scope = context.evaluator.definition(found, call.scope)
+    if isinstance(given, ast.Constant) and given.value is None:
         return False
     if isinstance(given, ast.Dict):
-        names = {context.evaluator.literal(key, call.scope) for key in given.keys if key is not None}
+        names = {context.evaluator.literal(key, scope) for key in given.keys if key is not None}
         return name in names if name is not None else bool(names)
-    elements = context.evaluator.elements(given, call.scope)
+    elements = context.evaluator.elements(given, scope)
     if not elements:
         return False if isinstance(given, ast.List | ast.Tuple | ast.Set) else None
     names = {context.evaluator.literal(element, inner) for element, inner in elements}
@@ -106,8 +114,13 @@ def _check_documents(context: Context, call: Call) -> None:
     elements = context.evaluator.elements(given, call.scope) if given is not None else []
     for element, inner in elements:
         _check_document(context, element, inner)
-    if elements and call.name == "mysingle.create_fastapi_app":
+    if call.name == "mysingle.create_fastapi_app" and (elements or _is_imported(context, call, given)):
         _check_mongodb(context, call)
+
+
+def _is_imported(context: Context, call: Call, given: ast.expr | None) -> bool:
+    """Tell whether the documents come from a place that the check cannot read: nobody imports an empty list."""
+    return given is not None and isinstance(context.evaluator.value(given, call.scope), Ref)
 
 
 def _check_document(context: Context, element: ast.expr, scope: Scope) -> None:
@@ -139,7 +152,8 @@ def _config_call(context: Context, node: ast.expr, scope: Scope) -> Call | None:
         for returned in callee.returns:
             if isinstance(returned, ast.Call):
                 return _config_call(context, returned, callee.scope)
-    return Call(expression, inner, callee, context.evaluator.name(expression.func, inner), "")
+    node = context.evaluator.expanded(expression, inner)
+    return Call(node, inner, callee, context.evaluator.name(node.func, inner), "")
 
 
 def _check_middleware(context: Context, call: Call) -> None:

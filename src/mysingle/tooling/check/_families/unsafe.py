@@ -10,7 +10,7 @@ from mysingle.tooling.check._libraries import HARMLESS_LIBRARIES
 from mysingle.tooling.check._places import named_place
 from mysingle.tooling.check._scopes import Binding, Class, Module, Scope, Site
 from mysingle.tooling.check._syntax import argument, keyword
-from mysingle.tooling.check._values import Ref
+from mysingle.tooling.check._values import Ref, Value
 
 __all__ = ["HANDLERS", "suspicious_loads"]
 
@@ -70,8 +70,8 @@ def _may_lead_there(binding: Binding) -> bool:
     return head in _SOURCES or (head not in sys.stdlib_module_names and head not in HARMLESS_LIBRARIES)
 
 
-def _on_load(context: Context, node: ast.expr, scope: Scope, found: Ref) -> None:
-    if found.receiver is not None:
+def _on_load(context: Context, node: ast.expr, scope: Scope, found: Value) -> None:
+    if not isinstance(found, Ref) or found.receiver is not None:
         return
     if found.name in _EVALUATION:
         context.report("MS812", _call_around(context, node), f"{found.last}()")
@@ -97,6 +97,8 @@ def _is_harmless(context: Context, node: ast.expr, name: str, scope: Scope) -> b
 
 
 def _on_call(context: Context, call: Call) -> None:
+    if call.callee is not None and not call.is_partial:  # through names that no import binds
+        _on_load(context, call.node.func, call.scope, call.callee)
     if call.name in _YAML and not _is_safe_yaml(context, call):
         context.report("MS811", call.node, call.name)
     elif call.name == "builtins.getattr":
