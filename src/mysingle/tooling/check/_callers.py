@@ -71,6 +71,10 @@ def function_asks(function: Function, evaluator: Evaluator, trail: _Trail | None
             any(
                 asks_for_caller(part, function.outer, evaluator, trail.deeper) for part in _guards(function, evaluator)
             ),
+            any(
+                asks_for_caller(part, function.outer, evaluator, trail.deeper)
+                for part in _typed_dependencies(function, evaluator)
+            ),
             _body_asks(function, evaluator, trail),
         )
     )
@@ -139,6 +143,31 @@ def _parameters(function: Function) -> Iterator[tuple[ast.expr, Scope]]:
     for default in (*arguments.defaults, *arguments.kw_defaults):
         if default is not None:
             yield default, function.outer
+
+
+def _typed_dependencies(function: Function, evaluator: Evaluator) -> Iterator[ast.expr]:
+    """Return the annotations that a bare `Depends()` makes a dependency: `caller: Caller = Depends()`."""
+    arguments = function.node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    pairs = [
+        *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    for part, default in pairs:
+        annotation = part.annotation
+        if annotation is not None and _is_bare(default, function, evaluator):
+            yield annotation
+    for part in (*positional, *arguments.kwonlyargs):
+        match part.annotation:
+            case ast.Subscript(slice=ast.Tuple(elts=[annotation, *more])) if any(
+                _is_bare(one, function, evaluator) for one in more
+            ):
+                yield annotation
+
+
+def _is_bare(node: ast.expr | None, function: Function, evaluator: Evaluator) -> bool:
+    is_empty = isinstance(node, ast.Call) and not node.args and not node.keywords
+    return is_empty and evaluator.name(node.func, function.outer) in _DEPENDS  # type: ignore[union-attr]  # a Call
 
 
 def _parameter_asks(node: ast.expr, scope: Scope, evaluator: Evaluator, trail: _Trail) -> bool:

@@ -116,6 +116,11 @@ class Evaluator:
         found = self.value(node, scope)
         return found.value if isinstance(found, Number) else None
 
+    def default_number(self, node: ast.expr, scope: Scope) -> int | None:
+        """Return the number that a parameter is when nobody gives it."""
+        bindings = scope.names.get(node.id, ()) if isinstance(node, ast.Name) else ()
+        return next((self.number(found.extra, scope) for found in bindings if found.kind == "param"), None)
+
     def bases(self, cls: Class) -> tuple[str, ...]:
         """Return the names of the library classes that a class derives from, through classes of the checked code."""
         if cls.bases is None:

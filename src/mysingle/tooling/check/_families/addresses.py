@@ -116,18 +116,20 @@ def _check_host(context: Context, node: ast.Constant, place: NamedPlace) -> None
     last = (words(place.name) or [""])[-1]
     if last not in _HOST_WORDS or not _HOST.fullmatch(host) or place.is_given:
         return
-    if match is None and (place.is_listed or not _looks_like_host(host, place.name)):
+    if match is None and not _looks_like_host(host, place):
         return
     whose = classify_host(host.lower(), context.service_hosts, context.outside_hosts)
     if whose in _HARD_CODED and not (place.is_parameter and whose is Whose.LOCAL):
         context.report("MS402", node, value)
 
 
-def _looks_like_host(host: str, name: str) -> bool:
+def _looks_like_host(host: str, place: NamedPlace) -> bool:
     """Take a single word for a host only where the name says `host`; `server="nginx"` or `node="end"` are none."""
+    if place.is_listed:  # `address=("10.0.0.5", 514)`, but no list of words
+        return host[:1].isdigit() and _is_number_or_inside(host)
     if host == "localhost" or "." in host:
         return host == "localhost" or _is_number_or_inside(host)
-    return bool({"host", "hostname", "hosts", "addr", "address"} & set(words(name))) and host.islower()
+    return bool({"host", "hostname", "hosts", "addr", "address"} & set(words(place.name))) and host.islower()
 
 
 def _is_number_or_inside(host: str) -> bool:

@@ -151,6 +151,8 @@ def _check_number(context: Context, node: ast.expr, scope: Scope) -> None:
         return
     number = context.evaluator.number(node, scope)
     if number is None:
+        number = context.evaluator.default_number(node, scope)
+    if number is None:
         return
     if number == RedisDB.RESERVED:
         context.report("MS502", node, str(number))

@@ -108,7 +108,7 @@ def _paths(context: Context, router: Value | None, own: str) -> list[str] | None
     found = [path for mount in mounts for path in _mounted(context, mount, inner, 0)]
     if mounts and not found:
         return None
-    return [*found, inner]
+    return found or [inner]
 
 
 def _mounted(context: Context, mount: Mount, inner: str, depth: int) -> list[str]:
