@@ -38,6 +38,8 @@ _URL = re.compile(
     r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*|\0):/{1,3}(?P<login>[^@/?#\s]*@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^/:?#\s,]*)"
     r"(?::(?P<port>\d+|\0))?(?=[/?#,\0]|$)"
 )
+_FIELD = re.compile(r"\{(\w*)\}|%(?:\((\w+)\))?s")
+_NAME = re.compile(r"[a-z0-9._\x80-\U0010ffff-]*")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _GATEWAY = frozenset(["gateway", "kong", "envoy", "apigateway", "ingress", "traefik", "apisix", "edge", "gw"])
 _INFRASTRUCTURE = frozenset(
@@ -190,7 +192,7 @@ def parse_address(text: Text) -> Address | None:
         return _from_hole(text, shape)
     host = match["host"].strip("[]")
     holes = text.holes
-    hole = holes[shape[: match.start("host")].count(HOLE)] if host == HOLE else None
+    hole = holes[shape[: match.start("host")].count(HOLE)] if host == HOLE else _field(host)
     port = match["port"]
     has_port = port is not None and port != HOLE
     login = match["login"] or ""
@@ -201,6 +203,12 @@ def parse_address(text: Text) -> Address | None:
         int(port) if has_port else None,
         ":" in login and not login.endswith(":@") and HOLE not in login.partition(":")[2],
     )
+
+
+def _field(host: str) -> Hole | None:
+    """Return the place in a text that is filled elsewhere: `"http://{host}:8000"`, `"http://%s:8000"`."""
+    found = _FIELD.fullmatch(host)
+    return Hole(found[1] or found[2] or "") if found else None
 
 
 def _from_hole(text: Text, shape: str) -> Address | None:
@@ -231,7 +239,10 @@ def classify_host(host: str, service_hosts: Sequence[str] = (), outside_hosts: S
         return Whose.LOCAL
     if host in _EXAMPLE or host.endswith(tuple(f".{name}" for name in _EXAMPLE)):
         return Whose.EXAMPLE
-    return _classify_number(host) or _classify_name_of_host(host)
+    number = _classify_number(host)
+    if number is None and not _NAME.fullmatch(host):  # a pattern, or something that is no address
+        return Whose.UNKNOWN
+    return number or _classify_name_of_host(host)
 
 
 def _classify_number(host: str) -> Whose | None:

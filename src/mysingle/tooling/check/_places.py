@@ -58,7 +58,8 @@ class NamedPlace(NamedTuple):
 
     `is_harmless` where it is explained, compared or logged; `is_setting` where it is the default of a setting;
     `is_binding` where a server listens there; `is_parameter` for the default of a parameter; `is_assigned` for a
-    constant; `is_listed` inside a list, tuple or set; `is_given` where it is an argument without a name.
+    constant; `is_listed` inside a list, tuple or set; `is_given` where it is an argument without a name; `is_default`
+    where it counts only when something that is looked up is missing.
     """
 
     name: str
@@ -69,6 +70,7 @@ class NamedPlace(NamedTuple):
     is_binding: bool = False
     is_parameter: bool = False
     is_assigned: bool = False
+    is_default: bool = False
 
 
 def named_place(context: Context, node: ast.AST, scope: Scope) -> NamedPlace:
@@ -141,6 +143,8 @@ class _Walk:
             return method in _COMPARING and self._end(is_harmless=True)
         if name in ENVIRONMENT_READERS or method in _LOGGING or method in _COMPARING or name.startswith("re."):
             return self._end(is_harmless=True)
+        if method in ("get", "pop", "setdefault", "getattr") and node.args[1:] and node.args[-1] is child:
+            self._note(is_default=True)
         hands_on = name in PASS_THROUGH or name == "pydantic.Field" or isinstance(child, ast.keyword)
         is_binding = self._place.is_binding or _BINDING_CALLS.search(_spelled(node.func)) is not None
         return self._note(is_binding=is_binding, is_given=self._place.is_given or not hands_on)
@@ -150,6 +154,17 @@ class _Walk:
         text = self._context.evaluator.text(node.values[0], self._scope) if node.values[0] is not child else None
         variables = [hole.name for hole in text.holes if hole.is_env] if text is not None else []
         return self._note(variables[0], is_setting=True) if variables else False
+
+    def choice(self, node: ast.IfExp, child: ast.AST) -> bool:
+        """`int(sys.argv[1]) if len(sys.argv) > 1 else 8000`."""
+        if child is node.test:
+            return self._end(is_harmless=True)
+        given = any(
+            self._context.evaluator.name(part, self._scope).startswith(("sys.argv", "os.environ"))
+            for part in ast.walk(node)
+            if isinstance(part, ast.Attribute)
+        )
+        return self._note(is_setting=given or self._place.is_setting)
 
     def parameter(self, node: ast.arguments, child: ast.AST) -> bool:
         name = _parameter_name(node, child)
@@ -174,6 +189,7 @@ _STEPS: Mapping[type[ast.AST], Callable[[_Walk, Any, ast.AST], bool]] = {
     ast.Dict: _Walk.mapping,
     ast.Call: _Walk.call,
     ast.BoolOp: _Walk.alternatives,
+    ast.IfExp: _Walk.choice,
     ast.arguments: _Walk.parameter,
     ast.Assign: _Walk.assignment,
     ast.AnnAssign: _Walk.assignment,

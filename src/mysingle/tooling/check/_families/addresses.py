@@ -14,7 +14,7 @@ from mysingle.tooling.check._values import Text
 __all__ = ["HANDLERS"]
 
 _HARD_CODED = (Whose.SERVICE, Whose.LOCAL, Whose.GATEWAY, Whose.INFRASTRUCTURE)
-_NO_NETWORK = ("file", "data", "urn", "about", "memory", "sqlite", "s3", "gs", "app", "pkg", "git")
+_NO_NETWORK = ("file", "data", "urn", "about", "memory", "sqlite", "s3", "gs", "app", "pkg", "git", "otpauth", "tel")
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
 _PORT_IN_TEXT = re.compile(r":(?P<port>\d{2,5})(?=/|$)(?P<path>/)?")
 _HOST_NAMES = frozenset(
@@ -37,6 +37,31 @@ _HOST_WORDS = (
     "broker",
     "ip",
 )
+_NO_HOSTS = frozenset(
+    [
+        "any",
+        "all",
+        "anonymous",
+        "default",
+        "direct",
+        "here",
+        "local",
+        "missing",
+        "nobody",
+        "none",
+        "null",
+        "remote",
+        "self",
+        "test",
+        "testclient",
+        "unix",
+        "unknown",
+        "unset",
+    ]
+)
+"""Words that stand where a host is not known."""
+_BOUNDS = frozenset({"default", "max", "min", "highest", "lowest", "first", "last"})
+_LAST_PORT = 65535
 _CONNECTS: Mapping[str, tuple[int | None, int | None]] = {
     "grpc.insecure_channel": (0, None),
     "grpc.secure_channel": (0, None),
@@ -129,7 +154,8 @@ def _looks_like_host(host: str, place: NamedPlace) -> bool:
         return host[:1].isdigit() and _is_number_or_inside(host)
     if host == "localhost" or "." in host:
         return host == "localhost" or _is_number_or_inside(host)
-    return bool({"host", "hostname", "hosts", "addr", "address"} & set(words(place.name))) and host.islower()
+    says_host = {"host", "hostname", "hosts", "addr", "address"} & set(words(place.name))
+    return bool(says_host) and host.islower() and host not in _NO_HOSTS
 
 
 def _is_number_or_inside(host: str) -> bool:
@@ -160,10 +186,12 @@ def _on_number(context: Context, node: ast.Constant, scope: Scope) -> None:
     if (
         not parts
         or parts[-1] != "port"
-        or "default" in parts
+        or _BOUNDS & {*parts}
+        or node.value == _LAST_PORT
         or place.is_harmless
         or place.is_setting
         or place.is_parameter
+        or place.is_default
     ):
         return
     if place.is_assigned and _is_handed_to_client(context, place.name):

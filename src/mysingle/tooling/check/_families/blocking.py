@@ -45,6 +45,7 @@ _DATABASE = re.compile(
 )
 _KINDS = (("MS601", _SLEEP), ("MS602", _NETWORK), ("MS603", _PROCESS), ("MS604", _FILE), ("MS605", _DATABASE))
 _THROUGH = ("MS601", "MS602", "MS603")
+_MOST_HELPERS = 20
 
 
 def _on_call(context: Context, call: Call) -> None:
@@ -68,7 +69,8 @@ def _blocks(
     if isinstance(callee, Ref):
         name = _full_name(context, callee)
         return next(((code, name) for code, pattern in _KINDS if pattern.match(name)), None)
-    if not isinstance(callee, Function) or callee in (visited := seen if seen is not None else set()):
+    visited = set() if seen is None else seen
+    if not isinstance(callee, Function) or callee in visited or len(visited) > _MOST_HELPERS:
         return None
     visited.add(callee)
     return _helper_blocks(context, callee, visited)

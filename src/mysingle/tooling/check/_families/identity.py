@@ -45,7 +45,7 @@ _SYNCHRONOUS = re.compile(
 
 def _on_call(context: Context, call: Call) -> None:
     _check_token(context, call)
-    if call.name.startswith("fastapi.security.") and call.method[:1].isupper():
+    if call.name.startswith("fastapi.security.") and call.method[:1].isupper() and call.method != "SecurityScopes":
         context.report("MS202", call.node, f"`{call.method}`")
     elif call.name == "fastapi.Header":
         _check_header_parameter(context, call)

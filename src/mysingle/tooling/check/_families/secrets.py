@@ -138,7 +138,7 @@ _NOT_SECRET = frozenset(
 _PLACEHOLDER = re.compile(
     r"|.*(change[\W_]*me|change[\W_]*this|replace[\W_]*(me|with)|placeholder|redacted|dummy|example|sample|your[\W_-]|<.*>|\$\{|\{\{|\*{3,}"
     r"|x{4,}|todo|fixme|insert|not[\W_]*set|unset|none|null|undefined|fake|secretref|vault:|env:|arn:aws|ssm:|file:).*"
-    r"|\.+|-+|_+|\*+|\?+|bearer|basic|access|refresh|password|token|secret|string|str|test|n/?a|false|true|required|optional|masked",
+    r"|\{\w*\}|%s|\.+|-+|_+|\*+|\?+|bearer|basic|access|refresh|password|token|secret|string|str|test|n/?a|false|true|required|optional|masked",
     re.IGNORECASE | re.DOTALL,
 )
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z]*([._:/-][A-Za-z]+)*")
@@ -234,7 +234,11 @@ def _weight(name: str) -> str:
 
 def _is_real(value: str, weight: str, place: NamedPlace) -> bool:
     """Tell a secret from a placeholder, a label, the name of a variable, or a message."""
-    if _PLACEHOLDER.fullmatch(value) or _VARIABLE.fullmatch(value) or value.startswith(("/", "./", "~", "$", "%")):
+    if (
+        _PLACEHOLDER.fullmatch(value.strip())
+        or _VARIABLE.fullmatch(value)
+        or value.startswith(("/", "./", "~", "$", "%"))
+    ):
         return _is_weak_password(value, weight, place)
     if len(value.split()) > 1:
         return False
@@ -261,7 +265,7 @@ def _says_what_it_is(value: str) -> bool:
     last = (words(value) or [""])[-1]
     if _DOTTED.fullmatch(value):
         return True
-    is_label = re.fullmatch(r"[a-z]+([_.:/-][a-z]+)*|[A-Z]+([_-][A-Z]+)*|([A-Z][a-z]+-?)+", value) is not None
+    is_label = re.fullmatch(r"[a-z]+([_.:/-][a-z]+)*|[A-Z]+([_-][A-Z]+)*|([A-Z]+[a-z]+\d?-?)+", value) is not None
     return is_label and (
         last in _PASSWORDS | _SECRETS | _NOT_SECRET or last in ("key", "auth", "reset", "code", "in", "required")
     )
