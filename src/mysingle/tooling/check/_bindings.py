@@ -88,10 +88,18 @@ class Bindings:
             case "unpack":
                 return self._unpacked(binding, scope)
             case "element":
-                elements = self._evaluator.elements(binding.node, scope)
-                return self._evaluator.value(*elements[0]) if elements else None
+                return self._element(binding, scope)
             case _:
                 return None
+
+    def _element(self, binding: Binding, scope: Scope) -> Value | None:
+        """Return what the first element of a list is, or what a comprehension makes each of."""
+        elements = self._evaluator.elements(binding.node, scope)
+        if elements:
+            return self._evaluator.value(*elements[0])
+        made, inner = self.definition(binding.node, scope)
+        is_made = isinstance(made, ast.ListComp | ast.SetComp | ast.GeneratorExp)
+        return self._evaluator.value(made.elt, inner) if is_made else None  # type: ignore[attr-defined]  # as asked
 
     def imported(self, binding: Binding, module: Module) -> Value | None:
         source, name = binding.node, binding.extra

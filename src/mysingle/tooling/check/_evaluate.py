@@ -11,7 +11,7 @@ from mysingle.tooling.check._expansion import Expansion
 from mysingle.tooling.check._libraries import is_settings_base
 from mysingle.tooling.check._members import Members
 from mysingle.tooling.check._ports import Modules
-from mysingle.tooling.check._scopes import Binding, Class, Module, Scope
+from mysingle.tooling.check._scopes import Binding, Class, Function, Module, Scope
 from mysingle.tooling.check._syntax import Placed, spelled
 from mysingle.tooling.check._texts import joined, percent
 from mysingle.tooling.check._values import Hole, Items, Made, Number, Object, Ref, Text, Value, from_environment
@@ -19,6 +19,7 @@ from mysingle.tooling.check._values import Hole, Items, Made, Number, Object, Re
 __all__ = ["Evaluator"]
 
 _DEEPEST = 60
+_PROPERTIES = ("builtins.property", "functools.cached_property")
 _MOST_ELEMENTS = 10_000
 _IN_PROGRESS = object()
 _ARITHMETIC: dict[type[ast.operator], Callable[[int, int], int]] = {
@@ -36,6 +37,7 @@ class Evaluator:
         self._bindings = Bindings(self, modules)
         self._members = Members(self, self._bindings, modules)
         self._expansion = Expansion(self)
+        self._calls = Calls(self, self._bindings)
         self._modules = modules
         self._depth = 0
         self._kinds: dict[type[ast.AST], Callable[[Any, Scope], Value | None]] = {
@@ -43,7 +45,7 @@ class Evaluator:
             ast.Attribute: self._attribute,
             ast.Constant: self._constant,
             ast.JoinedStr: self._f_string,
-            ast.Call: Calls(self, self._bindings).value,
+            ast.Call: self._calls.value,
             ast.Await: lambda node, scope: self.value(node.value, scope),
             ast.Starred: lambda node, scope: self.value(node.value, scope),
             ast.NamedExpr: lambda node, scope: self.value(node.value, scope),
@@ -83,6 +85,8 @@ class Evaluator:
         if node is None:
             return None
         found = self.value(node, scope)
+        if isinstance(found, Function) and isinstance(node, ast.Attribute) and self.is_property(found):
+            found = self.returned(found)
         if isinstance(found, Text):
             return found
         if isinstance(found, Number):
@@ -193,6 +197,14 @@ class Evaluator:
     def bound_call(self, node: ast.Call, scope: Scope) -> ast.Call | None:
         """Return the call that a `partial` prepares; None for other calls."""
         return self._expansion.bound_call(node, scope)
+
+    def is_property(self, function: Function) -> bool:
+        """Tell whether a function is read like an attribute."""
+        return any(self.name(part, function.outer) in _PROPERTIES for part in function.decorators)
+
+    def returned(self, function: Function) -> Value | None:
+        """Return what a call of a function of the checked code returns or yields."""
+        return self._calls.returned(function)
 
     def definition(self, node: ast.expr, scope: Scope) -> tuple[ast.expr, Scope]:
         """Return the expression behind a name, such as that of a type alias, through imports; else the node itself."""

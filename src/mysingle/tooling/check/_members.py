@@ -25,10 +25,9 @@ class Members:
             case Ref():
                 return self._ref_member(owner, name)
             case Made():
-                if is_settings_base(owner.name):
-                    return from_environment(name)
-                full = canonical(f"{owner.name}.{name}")
-                return Made(RETURNS[full]) if name == "parent" and full in RETURNS else Ref(full, owner)
+                return _made_member(owner, name)
+            case Function() if self._evaluator.is_property(owner):
+                return self.member(self._evaluator.returned(owner), name)
             case Object():
                 return self._object_member(owner, name)
             case Class():
@@ -92,6 +91,13 @@ class Members:
             if found is not None:
                 return found
         return self._class_member(cls, name, owner, seen)
+
+
+def _made_member(owner: Made, name: str) -> Value:
+    if is_settings_base(owner.name):
+        return from_environment(name)
+    full = canonical(f"{owner.name}.{name}")
+    return Made(RETURNS[full]) if name == "parent" and full in RETURNS else Ref(full, owner)
 
 
 def _redis_setting(name: str) -> Ref | None:

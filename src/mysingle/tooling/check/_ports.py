@@ -3,7 +3,7 @@
 import ast
 from typing import Protocol
 
-from mysingle.tooling.check._scopes import Binding, Class, Module, Scope
+from mysingle.tooling.check._scopes import Binding, Class, Function, Module, Scope
 from mysingle.tooling.check._values import Items, Text, Value
 
 __all__ = ["Evaluation", "Modules"]
@@ -45,6 +45,12 @@ class Evaluation(Protocol):
 
     def expanded(self, node: ast.Call, scope: Scope) -> ast.Call:
         """Return a call with all that it is given."""
+
+    def is_property(self, function: Function) -> bool:
+        """Tell whether a function is read like an attribute."""
+
+    def returned(self, function: Function) -> Value | None:
+        """Return what a call of a function of the checked code returns."""
 
     def item(self, items: Items, key: ast.expr, scope: Scope) -> Value | None:
         """Return the element with a key."""

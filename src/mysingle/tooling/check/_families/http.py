@@ -47,8 +47,19 @@ def _on_call(context: Context, call: Call) -> None:
         _check_address(context, call, "MS101", argument(call.node, *_OPENERS[call.name]))
     elif call.name in _CLIENTS or _is_client_subclass(context, call):
         _check_client(context, call)
+    elif _is_computed(context, call):
+        _check_address(context, call, "MS101", argument(call.node, 0, "url"))
     elif call.method in _VERBS and _is_http(context, call):
         _check_address(context, call, "MS101", _url(call))
+
+
+def _is_computed(context: Context, call: Call) -> bool:
+    """`getattr(httpx, method)(url)`."""
+    func = call.node.func
+    if not isinstance(func, ast.Call) or context.evaluator.name(func.func, call.scope) != "builtins.getattr":
+        return False
+    owner = context.evaluator.value(func.args[0], call.scope) if func.args else None
+    return call.callee is None and isinstance(owner, Ref | Made) and owner.name in (*_CLIENTS, *_MODULES)
 
 
 def _is_client_subclass(context: Context, call: Call) -> bool:

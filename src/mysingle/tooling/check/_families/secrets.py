@@ -327,9 +327,8 @@ def _check_pair(context: Context, call: Call) -> None:
 
 
 def _check_secret(context: Context, node: ast.expr | None, scope: Scope, name: str) -> None:
-    value = node.value if isinstance(node, ast.Constant) else None
-    text = value.decode("latin-1") if isinstance(value, bytes) else value
-    if node is not None and isinstance(text, str) and text and _is_real(text, "password", NamedPlace(name)):
+    text = context.evaluator.literal(node, scope)
+    if node is not None and text and _is_real(text, "password", NamedPlace(name)):
         context.report("MS801", node, f"`{name}`")
 
 
