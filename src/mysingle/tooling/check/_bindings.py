@@ -7,7 +7,7 @@ from mysingle.tooling.check._libraries import BARE, canonical
 from mysingle.tooling.check._ports import Evaluation, Modules
 from mysingle.tooling.check._scopes import Binding, Class, Function, Module, Scope
 from mysingle.tooling.check._syntax import Placed
-from mysingle.tooling.check._values import Made, Object, Package, Ref, Value
+from mysingle.tooling.check._values import Made, Object, Package, Ref, Text, Value
 
 __all__ = ["Bindings"]
 
@@ -122,11 +122,13 @@ class Bindings:
             if first and first[0] is argument_node and argument_node.arg in ("self", "cls"):
                 return Object(function.method_of) if argument_node.arg == "self" else function.method_of
         outer = function.outer if isinstance(function, Function) else scope
+        given = self._evaluator.value(binding.extra, outer)
+        if isinstance(given, Text) and "://" in given.shape:  # an address is one, whoever else may give another
+            return given
         if argument_node.annotation is not None:
             found = self.annotated(argument_node.annotation, outer)
             if found is not None:
                 return found
-        given = self._evaluator.value(binding.extra, outer)
         return given if isinstance(given, Made | Object | Function | Ref) else None
 
     def annotated(self, node: ast.expr, scope: Scope) -> Value | None:

@@ -12,7 +12,7 @@ __all__ = ["runs_without_context"]
 
 _TASK = re.compile(
     r"(^|\.)(shared_task|task|periodic_task|scheduled_job|repeat_every|cron|crontab|on_event|command|callback"
-    r"|on_after_configure|actor|job|every|flow|worker_process_init|connect)$"
+    r"|on_after_configure|actor|job|every|flow|worker_process_init|connect|subscriber|consumer|agent|timer)$"
 )
 _WITH_CONTEXT = ("mysingle.Celery",)
 _STARTERS: dict[str, tuple[int, str]] = {
@@ -25,6 +25,8 @@ _STARTERS: dict[str, tuple[int, str]] = {
 }
 _METHODS = {
     "add_job": (0, "func"),
+    "do": (0, "job_func"),
+    "enqueue": (0, "f"),
     "run_until_complete": (0, "future"),
     "submit": (0, "fn"),
     "add_event_handler": (1, "func"),

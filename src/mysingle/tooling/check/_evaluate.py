@@ -247,7 +247,8 @@ class Evaluator:
             return joined([left, Text(("/",)), self.text(node.right, scope)]) if isinstance(left, Text) else None
         if isinstance(node.op, ast.Mod) and isinstance(left, Text):
             given = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
-            return percent(left, [self.text(part, scope) for part in given])
+            named = {name: self.text(*entry) for name, entry in self.entries(node.right, scope).items()}
+            return percent(left, [self.text(part, scope) for part in given], named)
         right = self.value(node.right, scope)
         if (isinstance(left, Number) or isinstance(right, Number)) and not isinstance(left, Text):
             return _computed(node.op, left, right)

@@ -233,6 +233,8 @@ PASS_THROUGH = frozenset(
         "urllib.parse.urlparse",
         "urllib.parse.urlsplit",
         "functools.partial",
+        "builtins.staticmethod",
+        "builtins.classmethod",
         "functools.cache",
         "functools.lru_cache",
         "starlette.datastructures.Secret",

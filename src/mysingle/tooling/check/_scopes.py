@@ -73,7 +73,12 @@ class Scope:
 
 @dataclass(eq=False, slots=True)
 class Function:
-    """A function of the checked code; `calls` are those of its own body, `inner` the functions defined in it."""
+    """
+    A function of the checked code.
+
+    `calls` are those of its own body, `inner` the functions defined in it. `fetches` are the parameters that it hands
+    to an HTTP client, once that was looked for.
+    """
 
     node: FunctionNode
     scope: Scope
@@ -83,6 +88,7 @@ class Function:
     loads: list[ast.expr] = field(default_factory=list)
     returns: list[ast.expr] = field(default_factory=list)
     inner: list["Function"] = field(default_factory=list)
+    fetches: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:

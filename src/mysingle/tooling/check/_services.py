@@ -118,10 +118,20 @@ def _learn_mount(service: Service, node: ast.Call, scope: Scope, evaluator: Eval
     router = evaluator.value(argument(node, 0, "router"), scope)
     if not isinstance(router, Made) or router.place is None:
         return
-    prefix = keyword(node, "prefix")
-    text = evaluator.text(prefix, scope) if prefix is not None else None
     owner = evaluator.value(node.func.value, scope) if isinstance(node.func, ast.Attribute) else None
-    dependencies = keyword(node, "dependencies")
+    prefix, is_guarded = _in_front(node, scope, evaluator)
+    within = None
+    if isinstance(owner, Made):
+        within = owner.place
+        if owner.call is not None and owner.scope is not None:
+            above, guards_all = _in_front(owner.call, owner.scope, evaluator)
+            prefix, is_guarded = above + prefix, guards_all or is_guarded
+    service.mounts.setdefault(router.place, []).append(Mount(prefix, is_guarded, within))
+
+
+def _in_front(node: ast.Call, scope: Scope, evaluator: Evaluator) -> tuple[str, bool]:
+    """Return the prefix that a router or its mount has, and whether its dependencies ask for the caller."""
+    prefix, dependencies = keyword(node, "prefix"), keyword(node, "dependencies")
+    text = evaluator.text(prefix, scope) if prefix is not None else None
     is_guarded = dependencies is not None and asks_for_caller(dependencies, scope, evaluator)
-    within = owner.place if isinstance(owner, Made) else None
-    service.mounts.setdefault(router.place, []).append(Mount(text.shape if text else "", is_guarded, within))
+    return text.shape if text else "", is_guarded

@@ -10,7 +10,7 @@ __all__ = ["filled", "joined", "percent"]
 
 _Replacement: TypeAlias = Callable[[int, str], Text | None]
 
-_PERCENT = re.compile(r"%(?:\(\w+\))?[-+ #0]*\d*(?:\.\d+)?[sdrfi]")
+_PERCENT = re.compile(r"%(?:\((\w+)\))?[-+ #0]*\d*(?:\.\d+)?[sdrfi]")
 _LONGEST = 10_000
 _FIELD = re.compile(r"\{(\w*)[^{}]*\}")
 
@@ -31,9 +31,15 @@ def joined(parts: Iterable[Text | None]) -> Text:
     return Text(tuple(result))
 
 
-def percent(text: Text, given: Sequence[Text | None]) -> Text:
-    """Return `text % given`."""
-    return _replaced(text, _PERCENT, lambda index, _: given[index] if index < len(given) else None)
+def percent(text: Text, given: Sequence[Text | None], named: Mapping[str, Text | None]) -> Text:
+    """Return `text % given`, or `text % named`."""
+
+    def field(index: int, name: str) -> Text | None:
+        if name:
+            return named.get(name) or Text((Hole(name),))
+        return given[index] if index < len(given) else None
+
+    return _replaced(text, _PERCENT, field)
 
 
 def filled(text: Text, given: Sequence[Text | None], named: Mapping[str, Text | None]) -> Text:
@@ -61,7 +67,7 @@ def _pieces(text: Text, pattern: re.Pattern[str], value: _Replacement) -> Iterat
         end = 0
         for match in pattern.finditer(part):
             yield Text((part[end : match.start()],))
-            yield value(index, match[1] if match.lastindex else "")
+            yield value(index, match[1] or "" if match.lastindex else "")
             end = match.end()
             index += 1
         yield Text((part[end:],))

@@ -1,10 +1,11 @@
 """MS1: calls between services go over gRPC or through the gateway."""
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from mysingle.tooling.check._addresses import ADDRESS_WORDS, Whose, classify, parse_address, words
 from mysingle.tooling.check._context import Call, Context
+from mysingle.tooling.check._scopes import Function
 from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import Made, Object, Ref, Text
 
@@ -31,6 +32,8 @@ _OPENERS: Mapping[str, tuple[int, str]] = {
     "urllib.request.urlopen": (0, "url"),
     "urllib.request.urlretrieve": (0, "url"),
     "urllib.request.Request": (0, "url"),
+    "httpx.Request": (1, "url"),
+    "requests.Request": (1, "url"),
     "http.client.HTTPConnection": (0, "host"),
     "http.client.HTTPSConnection": (0, "host"),
     "websockets.connect": (0, "uri"),
@@ -47,6 +50,8 @@ def _on_call(context: Context, call: Call) -> None:
         _check_address(context, call, "MS101", argument(call.node, *_OPENERS[call.name]))
     elif call.name in _CLIENTS or _is_client_subclass(context, call):
         _check_client(context, call)
+    elif isinstance(call.callee, Function):
+        _check_helper(context, call, call.callee)
     elif _is_computed(context, call):
         _check_address(context, call, "MS101", argument(call.node, 0, "url"))
     elif call.method in _VERBS and _is_http(context, call):
@@ -60,6 +65,34 @@ def _is_computed(context: Context, call: Call) -> bool:
         return False
     owner = context.evaluator.value(func.args[0], call.scope) if func.args else None
     return call.callee is None and isinstance(owner, Ref | Made) and owner.name in (*_CLIENTS, *_MODULES)
+
+
+def _check_helper(context: Context, call: Call, helper: Function) -> None:
+    """`get_json("http://order-service/orders")`, where the helper hands its parameter to a client."""
+    if helper.fetches is None:
+        helper.fetches = tuple(_fetched(context, helper))
+    arguments = helper.node.args
+    names = [part.arg for part in (*arguments.posonlyargs, *arguments.args)]
+    first = 1 if names[:1] in (["self"], ["cls"]) and isinstance(call.node.func, ast.Attribute) else 0
+    for name in helper.fetches:
+        index = names.index(name) - first if name in names else len(call.node.args)
+        _check_address(context, call, "MS101", argument(call.node, max(index, 0), name))
+
+
+def _fetched(context: Context, helper: Function) -> Iterator[str]:
+    """Return the parameters of a function that are the URLs of its HTTP calls."""
+    for node in helper.calls:
+        name = context.evaluator.name(node.func, helper.scope)
+        owner, _, method = name.rpartition(".")
+        if name in _OPENERS:
+            given = argument(node, *_OPENERS[name])
+        elif method in _VERBS and (owner in _CLIENTS or owner in _MODULES):
+            given = argument(node, 1 if method in _METHOD_FIRST else 0, "url")
+        else:
+            continue
+        bindings = helper.scope.names.get(given.id, ()) if isinstance(given, ast.Name) else ()
+        if isinstance(given, ast.Name) and [binding.kind for binding in bindings] == ["param"]:
+            yield given.id
 
 
 def _is_client_subclass(context: Context, call: Call) -> bool:

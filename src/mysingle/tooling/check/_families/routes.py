@@ -64,6 +64,8 @@ def _on_call(context: Context, call: Call) -> None:
         return
     handler = argument(node, 1, "endpoint")
     found = context.evaluator.value(handler, scope)
+    if isinstance(handler, ast.Lambda):
+        found = next((function for function in context.module.functions if function.node is handler), None)
     if isinstance(found, Function) and not context.service.opens_unknown:
         _check_route(context, found, node, node.func.value, scope)
 
