@@ -22,10 +22,48 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", MAIN, "check", *arguments]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **environment}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("paths", [["app/routes.py"], ["app/routes.py", "app/models.py"], ["app/api"], ["."]])
+@pytest.mark.parametrize("place", [".", "app"])
+def test_some_files_of_a_service(tmp_path: Path, place: str, paths: list[str]) -> None:
+    """Which files are named does not change what is known of their service, as when a hook names the changed ones."""
+    route = "from fastapi import APIRouter\n\nrouter = APIRouter()\n\n\n@router.get('{}')\nasync def f(): return 1\n"
+    files = {
+        "app/main.py": "from app.routes import router\nfrom app.api.more import router as more\n"
+        "from mysingle.core import create_fastapi_app, create_service_config, ServiceType\n\n"
+        "config = create_service_config('iam-service', ServiceType.IAM_SERVICE, public_paths=['/v1/a', '/v1/b'])\n"
+        "app = create_fastapi_app(config)\napp.include_router(router, prefix='/v1')\n"
+        "app.include_router(more, prefix='/v1')\n",
+        "app/routes.py": route.format("/a"),
+        "app/api/more.py": route.format("/b"),
+        "app/models.py": "from mysingle.auth import User\n\n\nclass Account(User):\n    nickname: str\n",
+        "pyproject.toml": "[project]\nname = 'x'\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    named = [os.path.relpath(tmp_path / path, tmp_path / place) for path in paths]
+
+    assert "nothing found" in run(tmp_path / place, *named).stdout
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict"])
+def test_any_name_and_any_output(tmp_path: Path, form: str, encoding: str) -> None:
+    """Names that are no text, and texts that the terminal cannot show, are written with escapes."""
+    Path(os.fsdecode(bytes(tmp_path) + b"/\xff.py")).write_text(
+        "v = eval('\N{HANGUL SYLLABLE GA}\N{CHART WITH UPWARDS TREND}')\n"
+    )
+    done = run(tmp_path, "--format", form, PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "MS812" in done.stdout
+    assert form not in ("json", "sarif") or json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -41,12 +42,20 @@ PROTO_COMMANDS: Mapping[str, str] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `mysingle`."""
+    _print_anything()
     sys.exit(_dispatch("mysingle", "The service chassis of the platform.", COMMANDS, arguments, ""))
 
 
 def proto_main(arguments: Sequence[str] | None = None) -> None:
     """Run `mysingle-proto`."""
+    _print_anything()
     sys.exit(_dispatch("mysingle-proto", "Protocol buffers, through buf.", PROTO_COMMANDS, arguments, "proto_"))
+
+
+def _print_anything() -> None:
+    """Write what the encoding of the output does not have as an escape, instead of not at all."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _dispatch(

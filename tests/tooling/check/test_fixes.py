@@ -26,6 +26,24 @@ REPAIRS = {
         "from mysingle.database import create_service_cache\n\nc = create_service_cache('market', 5)\n",
         "from mysingle.core.config import settings\n",
     ),
+    "database-import-above": (
+        "import a\nfrom mysingle.database import create_service_cache\n\nc = create_service_cache('market', 5)\n"
+        "import z\n",
+        "import create_service_cache\nfrom mysingle.core.config import settings\n\nc = ",
+    ),
+    "database-decorated": (
+        "@wrap\ndef cache(): return create_service_cache('market', 5)\n",
+        "from mysingle.core.config import settings\n@wrap\n",
+    ),
+    "sleep-beside-await": (
+        "import time\nfrom mysingle.auth import get_current_user\n\nasync def f(r):\n"
+        "    await (\n        get_current_user(r)\n    )\n    time.sleep(1)\n",
+        "    await asyncio.sleep(1)\n",
+    ),
+    "sleep-imported-among-others": (
+        "import asyncio, time\n\nasync def f():\n    time.sleep(1)\n",
+        "import asyncio, time\n",
+    ),
     "noqa": ("x = 1  # noqa: MS101 once upon a time\n", "x = 1\n"),
     "noqa-beside-others": ("x = 1  # noqa: E501, MS101 once upon a time\n", "x = 1  # noqa: E501\n"),
 }
@@ -35,6 +53,16 @@ KEPT = {
     "asyncio-is-something-else": "import time\n\nasync def f(asyncio):\n    time.sleep(1)\n",
     "settings-is-something-else": f"{CLIENT}settings = 1\nx = get_redis_client(5)\n",
     "settings-in-a-function": f"{CLIENT}async def f(settings):\n    return await get_redis_client(5)\n",
+    "settings-imported-below": f"{CLIENT}x = get_redis_client(5)\nfrom mysingle.core.config import settings\n",
+    "settings-for-types": "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n"
+    f"    from mysingle.core.config import settings\n{CLIENT}x = get_redis_client(5)\n",
+    "settings-of-a-class": f"{CLIENT}class C:\n    settings = 1\n    x = get_redis_client(5)\n",
+    "settings-of-a-star": f"from app.names import *\n{CLIENT}x = get_redis_client(5)\n",
+    "lock-is-held": "import time\n\nasync def f(lock):\n    with lock:\n        time.sleep(1)\n",
+    "module-of-a-package": "from mysingle.base import models\n",
+    "database-in-options": f"{CLIENT}OPTIONS = {{'db': 5}}\nx = get_redis_client(**OPTIONS)\n",
+    "database-in-partial": f"from functools import partial\n{CLIENT}OPTIONS = {{'db': 5}}\n"
+    "x = partial(get_redis_client, **OPTIONS)\n",
     "plain-import": "import mysingle.base\n\nx = mysingle.base.BaseDocument\n",
     "removed": "from mysingle.base.enums import TaskStatus\n",
 }

@@ -17,7 +17,7 @@ _VERSION = 1
 
 def fingerprint(finding: Finding) -> tuple[str, str, str]:
     """Return what a finding keeps when lines are added above it: file, code, and the text of its line."""
-    digest = hashlib.sha256(finding.source.strip().encode()).hexdigest()[:16]
+    digest = hashlib.sha256(finding.source.strip().encode(errors="replace")).hexdigest()[:16]
     return (finding.path, finding.code, digest)
 
 
@@ -60,7 +60,7 @@ class Baseline:
             for (path, code, line), count in sorted(counts.items())
         ]
         text = json.dumps({"version": _VERSION, "findings": entries}, indent=2, ensure_ascii=False)
-        write_atomically(file, f"{text}\n".encode())
+        write_atomically(file, f"{text}\n".encode(errors="backslashreplace"))
 
     def without_known(self, findings: Iterable[Finding]) -> list[Finding]:
         """Return the findings that are not in the baseline."""

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from mysingle.tooling.check._engine import check_source, unusable
@@ -22,6 +23,7 @@ __all__ = ["CheckReport", "check_paths", "check_text", "fix_paths"]
 
 _ROUNDS = 10
 _RECURSION = 12_000
+_MOST_NEIGHBOURS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +129,7 @@ class _Run:
         self.project = Project(self._base)
         places = [self._absolute(path) for path in paths]
         self.files = tuple(discover(places, self._base, config.exclude, self._note))
-        self._learn()
+        self._learn([*self.files, *self._neighbours(places)])
 
     @staticmethod
     def _absolute(path: Path) -> Path:
@@ -164,8 +166,25 @@ class _Run:
                 break
         return Service(folder)
 
-    def _learn(self) -> None:
-        for file in self.files:
+    def _neighbours(self, places: Sequence[Path]) -> list[Path]:
+        """Return the other files of the services of which only some files are checked, as before a commit."""
+        homes = dict.fromkeys(self._home(folder) for folder in dict.fromkeys(file.parent for file in self.files))
+        partly = [home for home in homes if not any(home.is_relative_to(place) for place in places)]
+        known = set(self.files)
+        found = discover(partly, self._base, self._config.exclude, lambda *_: None)
+        return [file for file in islice(found, _MOST_NEIGHBOURS) if file not in known]
+
+    def _home(self, folder: Path) -> Path:
+        """Return the folder of the project that a folder belongs to."""
+        for place in (folder, *folder.parents):
+            if (place / "pyproject.toml").is_file() or (place / ".git").exists():
+                return place
+            if place == self._base:
+                break
+        return import_roots(folder, self._base)[0]
+
+    def _learn(self, files: Sequence[Path]) -> None:
+        for file in files:
             shown = relative(file, self._base)
             try:
                 if is_test(shown) or not mentions_service(file.read_bytes()):

@@ -75,7 +75,9 @@ def _under(finding: Finding) -> tuple[str, str]:
 
 
 def _width(character: str) -> int:
-    """Return how many columns a character takes in a terminal; Korean and Chinese take two."""
+    """Return how many columns a character takes in a terminal; Korean and Chinese take two, an added accent none."""
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
@@ -110,7 +112,7 @@ def _json(report: CheckReport) -> str:
         for finding in report.findings
     ]
     document = {"files": report.files, "repaired": len(report.repaired), "findings": findings}
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _sarif(report: CheckReport) -> str:
@@ -122,7 +124,7 @@ def _sarif(report: CheckReport) -> str:
     }
     results = [_sarif_result(finding, used.index(finding.code)) for finding in report.findings]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
 def _sarif_rule(rule: Rule) -> dict[str, Any]:

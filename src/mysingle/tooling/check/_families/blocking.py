@@ -108,7 +108,19 @@ def _sleep_edit(context: Context, call: Call) -> tuple[Edit, ...]:
     is_plain = len(given) == 1 and not isinstance(given[0], ast.Starred) and not call.node.keywords
     if not is_plain or not isinstance(context.parent(call.node), ast.Expr) or not _is_free(context, call.scope):
         return ()
+    if _holds_something(context, call.node):
+        return ()
     return (Edit(context.span(call.node.func), "await asyncio.sleep", ("import asyncio",)),)
+
+
+def _holds_something(context: Context, node: ast.AST) -> bool:
+    """Tell whether a plain `with` is around a node: a lock that is held while others run is a deadlock."""
+    parent = context.parent(node)
+    while parent is not None and not isinstance(parent, ast.AsyncFunctionDef):
+        if isinstance(parent, ast.With):
+            return True
+        parent = context.parent(parent)
+    return False
 
 
 def _is_free(context: Context, scope: Scope) -> bool:

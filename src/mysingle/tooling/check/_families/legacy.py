@@ -87,9 +87,17 @@ def _check_from(context: Context, node: ast.ImportFrom, module: str) -> None:
     target = _new_place(context, module, tuple(alias.name for alias in node.names))
     if target is None:
         return
-    gone = [alias.name for alias in node.names if alias.name in _REMOVED | _GONE_ENUMS]
+    gone = [
+        alias.name for alias in node.names if alias.name in _REMOVED | _GONE_ENUMS or _is_module(module, alias.name)
+    ]
     edits = (Edit(_module_span(context, node, module), target),) if target and not gone else ()
     _report(context, node, module, target, edits)
+
+
+def _is_module(package: str, name: str) -> bool:
+    """`from mysingle.base import models`: a module that the new package does not have."""
+    full = f"{package}.{name}"
+    return full in MOVED or full in _REMOVED_MODULES
 
 
 def _is_submodule_import(context: Context, node: ast.ImportFrom, module: str) -> bool:

@@ -8,7 +8,7 @@ from mysingle._kernel.allocation import RedisDB
 from mysingle.tooling.check._addresses import words
 from mysingle.tooling.check._context import Call, Context
 from mysingle.tooling.check._places import named_place, whole_text
-from mysingle.tooling.check._scopes import Class, Scope
+from mysingle.tooling.check._scopes import Binding, Class, Scope
 from mysingle.tooling.check._syntax import argument, keyword
 from mysingle.tooling.check._values import HOLE, Hole, Made, Object, Ref
 from mysingle.tooling.check.findings import Edit
@@ -167,14 +167,24 @@ def _constant_for(context: Context, node: ast.expr, number: int) -> tuple[Edit, 
     known = context.module.scope.names.get("settings")
     if known:
         found = context.evaluator.exported(context.module, "settings")
-        if not isinstance(found, Ref) or found.name != "mysingle.settings":
+        is_there = all(_is_bound_before(context, binding, node) for binding in known)
+        if not isinstance(found, Ref) or found.name != "mysingle.settings" or not is_there:
             return ()
         needs: tuple[str, ...] = ()
     else:
         needs = ("from mysingle.core.config import settings",)
-    if any("settings" in function.scope.names for function in context.module.functions):
+    scopes = [function.scope for function in context.module.functions]
+    scopes += [cls.scope for cls in context.module.classes]
+    if any("settings" in scope.names for scope in scopes) or "*" in context.module.scope.names:
         return ()
     return (Edit(context.span(node), f"settings.REDIS_DB_{RedisDB(number).name}", needs),)
+
+
+def _is_bound_before(context: Context, binding: Binding, node: ast.Constant) -> bool:
+    """Tell whether an import of `settings` has run when the line of a node does."""
+    statement = next((part for part, _ in context.module.imports if part.lineno == binding.line), None)
+    is_plain = statement is not None and isinstance(context.parent(statement), ast.Module)
+    return is_plain and binding.line < node.lineno
 
 
 def _check_command(context: Context, call: Call) -> None:
