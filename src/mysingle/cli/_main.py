@@ -15,6 +15,7 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = {
+    "audit": "Verify that the audit log is what was written.",
     "check": "Find what a service does against the rules of the guide.",
     "completion": "Print the completion script of bash, zsh or fish.",
     "doctor": "Look at everything around a service: settings, servers, clocks, trust, drain.",

@@ -91,7 +91,8 @@ class ServiceLifespan:
         mongo = self._mongo
         if mongo is None:
             raise ServiceConfigError("Audit logging needs a database, but the configuration says enable_database=False")
-        return AuditLog(database.MongoAuditSink(lambda: mongo.database), self._metrics)
+        sink = database.MongoAuditSink(lambda: mongo.database, self._settings.AUDIT_SIGNING_KEYS)
+        return AuditLog(sink, self._metrics)
 
     def _choose_resources(self) -> Iterable[Resource]:
         own = self._iam.resources if self._iam else ()

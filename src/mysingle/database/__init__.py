@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from mysingle._kernel.extras import lazy_exports
 
 if TYPE_CHECKING:
+    from mysingle.database._audit_report import AuditAnchor, AuditFinding, AuditReport, AuditStream
+    from mysingle.database._audit_verify import verify_audit_log
     from mysingle.database._behaviour import CacheOptions
     from mysingle.database._cache import BaseRedisCache
     from mysingle.database._codec import BytesCodec, Codec, CodecError, JsonCodec, MsgpackCodec, ProtobufCodec
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     from mysingle.database.rate_limit import Limit, MemoryLimitStore, RateDecision, RateLimiter, RedisLimitStore
 
 __all__ = [
+    "AuditAnchor",
+    "AuditFinding",
+    "AuditReport",
+    "AuditStream",
     "Bar",
     "BaseDoc",
     "BaseDocWithUserId",
@@ -94,9 +100,12 @@ __all__ = [
     "reset_redis_manager",
     "run_unit_of_work",
     "unit_of_work",
+    "verify_audit_log",
 ]
 
 _MODULES = {
+    "._audit_report": "AuditAnchor AuditFinding AuditReport AuditStream",
+    "._audit_verify": "verify_audit_log",
     "._behaviour": "CacheOptions",
     "._cache": "BaseRedisCache",
     "._codec": "BytesCodec Codec CodecError JsonCodec MsgpackCodec ProtobufCodec",

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote_plus
 
-from pydantic import AliasChoices, BeforeValidator, Field, PositiveInt, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings
 
 from mysingle._kernel.allocation import POLICIES, RedisDB
-from mysingle._kernel.settings.types import Port, Seconds, TextList
+from mysingle._kernel.settings.types import Port, Seconds, SecretList, TextList
 
 __all__ = [
     "HttpSettings",
@@ -20,12 +20,19 @@ __all__ = [
 ]
 
 GUIDE_PLACEHOLDER = "REDIS_DB_MYSERVICE"
+_MIN_KEY_LENGTH = 32
 
 
 def _database(db: RedisDB) -> Any:  # Any: a pydantic field stands in for its value in the class body
     """Return the field of one `REDIS_DB_*` setting, with the older names of the allocation table."""
     names = [f"REDIS_DB_{name}" for name in (db.name, *POLICIES[db].aliases)]
     return Field(db.value, validation_alias=AliasChoices(*names), ge=0, le=15, description="a Redis database, 0 to 14")
+
+
+def _long_enough(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(len(key.get_secret_value()) < _MIN_KEY_LENGTH for key in keys):
+        raise ValueError(f"Input should have keys of at least {_MIN_KEY_LENGTH} characters")
+    return keys
 
 
 class ProjectSettings(BaseSettings):
@@ -43,6 +50,7 @@ class ProjectSettings(BaseSettings):
     LOG_FILE: Path | None = None
     STARTUP_TIMEOUT_SECONDS: Seconds = 30.0
     AUDIT_LOGGING_ENABLED: bool = False
+    AUDIT_SIGNING_KEYS: Annotated[SecretList, AfterValidator(_long_enough)] = ()
     KUBERNETES_SERVICE_HOST: str | None = None
 
     @property
