@@ -33,7 +33,7 @@ OWNERS = {
     "email_validator": ["auth.iam._email_address"],
     "jinja2": ["auth.iam._mail"],
     "aiosmtplib": ["core.email"],
-    "yaml": ["tooling.gateway"],
+    "yaml": ["tooling.gateway", "tooling.k8s.checking"],
     "fastapi": [
         "auth._deps",
         "auth.iam._routes",

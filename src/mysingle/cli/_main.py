@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "Look at everything around a service: settings, servers, clocks, trust, drain.",
     "dsl": "Check, run and explain strategies.",
     "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",
+    "k8s": "Make the manifest of Kubernetes, or compare one with the code.",
     "keys": "Print what a service has to know of another one that calls it.",
     "migrate": "Change a service of version 1 into one of version 2.",
     "new": "Make a service that runs, or bring a later template into one.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mysingle._kernel.errors import MySingleError
 from mysingle._kernel.extras import MissingExtraError
-from mysingle.tooling.k8s import cluster_numbers, task_end_seconds
+from mysingle.tooling.k8s import Workload, cluster_numbers, render_manifest, task_end_seconds
 from mysingle.tooling.scaffold.answers import Answers, is_available
 
 __all__ = ["TEMPLATE", "render", "render_stubs", "version"]
@@ -15,6 +15,7 @@ __all__ = ["TEMPLATE", "render", "render_stubs", "version"]
 TEMPLATE = Path(__file__).with_name("service")
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
 _PROTOS = "protos"
+_GRPC_PORT = 50051
 
 
 def version() -> str:
@@ -40,12 +41,25 @@ def render(answers: Answers, target: Path, template: Path = TEMPLATE) -> None:
         **cluster_numbers()._asdict(),
         **_versions(),
         "task_end_seconds": task_end_seconds(),
+        "manifest": _manifest(answers),
         "word": answers.word,
         "checks": _has_linter(),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about Git, of which this use of Copier needs nothing
         run_copy(str(template), target, data=data, settings=Settings(), defaults=True, overwrite=True, quiet=True)
+
+
+def _manifest(answers: Answers) -> str:
+    name = answers.service_name
+    workload = Workload(
+        name=name,
+        image=f"{name}:0.1.0",
+        grpc_port=_GRPC_PORT if answers.grpc else None,
+        is_iam=answers.service_type == "iam",
+        has_tasks=answers.tasks,
+    )
+    return render_manifest(workload, cluster_numbers()).rstrip("\n")
 
 
 def render_stubs(folder: Path) -> None:
