@@ -303,12 +303,17 @@ def test_dsl_options(read_table: ReadTable) -> None:
     """The options of `mysingle dsl` stand in the page with the defaults of the code."""
     parser = argparse.ArgumentParser(add_help=False)
     importlib.import_module("mysingle.cli.dsl").add_arguments(parser)
-    words = {"check": ["check", "x"], "run": ["run", "x", "--data", "y"], "explain": ["explain", "x"]}
+    words = {
+        "check": ["check", "x"],
+        "run": ["run", "x", "--data", "y"],
+        "explain": ["explain", "x"],
+        "sweep": ["sweep", "x", "--data", "y", "--param", "n=1"],
+    }
     found = {
         f"--{name.replace('_', '-')}": shown(value)
         for given in words.values()
         for name, value in vars(parser.parse_args(given)).items()
-        if name not in ("action", "file", "data", "params", "json", "allow_missing")
+        if name not in ("action", "file", "data", "params", "json", "allow_missing", "param", "where")
     }
     listed = {
         option: plain(row["Default"])
@@ -318,7 +323,7 @@ def test_dsl_options(read_table: ReadTable) -> None:
     }
 
     assert listed.items() >= found.items()
-    assert set(listed) - set(found) == {"--data", "--params", "--json", "--allow-missing"}
+    assert set(listed) - set(found) == {"--data", "--params", "--json", "--allow-missing", "--param", "--where"}
 
 
 def test_factory_options(read_table: ReadTable) -> None:

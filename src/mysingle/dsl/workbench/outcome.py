@@ -12,10 +12,10 @@ from mysingle.dsl.engine.result import Result
 from mysingle.dsl.workbench.paint import Paint, clean, table
 from mysingle.dsl.workbench.report import shown
 
-__all__ = ["outcome", "outcome_document"]
+__all__ = ["FIGURES", "label", "outcome", "outcome_document"]
 
 _LAST: Final = 8
-_FIGURES: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
+FIGURES: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
     "total_return": ("return", "{:+.2%}".format),
     "annual_return": ("return, a year", "{:+.2%}".format),
     "buy_and_hold": ("buy and hold", "{:+.2%}".format),
@@ -55,7 +55,7 @@ def label(index: Any, at: int) -> str:
 
 
 def _figures(account: Performance, paint: Paint) -> Iterator[str]:
-    for key, (words, write) in _FIGURES.items():
+    for key, (words, write) in FIGURES.items():
         if key not in account.figures:
             continue
         value = account.figures[key]
