@@ -308,6 +308,7 @@ def test_dsl_options(read_table: ReadTable) -> None:
         "run": ["run", "x", "--data", "y"],
         "explain": ["explain", "x"],
         "sweep": ["sweep", "x", "--data", "y", "--param", "n=1"],
+        "backtest": ["backtest", "x", "--data", "y"],
     }
     found = {
         f"--{name.replace('_', '-')}": shown(value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mysingle.cli import _dsl_sweep
+from mysingle.cli import _dsl_backtest, _dsl_sweep
 from mysingle.cli._dsl_common import (
     add_costs,
     bars_of,
@@ -32,12 +32,13 @@ _COST_BARS = 10_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="{check,run,explain,sweep}")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="{check,run,explain,sweep,backtest}")
     check = actions.add_parser("check", help="compile, and show every finding with its place")
     run = actions.add_parser("run", help="run over a file of bars, and show what it would have brought")
     explain = actions.add_parser("explain", help="show what a strategy reads, takes, gives and costs")
     sweep = actions.add_parser("sweep", help="try many parameters over a file of bars, and show the best")
-    for action in (check, run, explain, sweep):
+    backtest = actions.add_parser("backtest", help="follow a strategy with costs and sizes, and show the account")
+    for action in (check, run, explain, sweep, backtest):
         action.add_argument("file", type=Path, help="the strategy; - is standard input")
         action.add_argument("--profile", choices=("standard", "mysingle-1"), default="standard",
                             help="which definitions of the indicators hold when the source does not say")  # fmt: skip
@@ -45,18 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                             help="research reports look-ahead instead of refusing it")  # fmt: skip
         action.add_argument("--language", choices=("en", "ko"), default="en", help="of the findings")
         action.add_argument("--json", action="store_true", help="write data instead of text")
-    for action in (run, explain, sweep):
+    for action in (run, explain, sweep, backtest):
         action.add_argument("--params", nargs="*", default=[], metavar="NAME=VALUE",
                             help="parameters, each NAME=VALUE or one JSON object")  # fmt: skip
         action.add_argument("--allow-missing", action="store_true", help="take bars whose values are missing as na")
         action.add_argument("--data", type=Path, required=action is not explain, help="the bars: a CSV or Parquet file")
-    for action in (run, sweep):
+    for action in (run, sweep, backtest):
         action.add_argument("--warmup", choices=("first_valid", "converged", "off"), default="first_valid",
                             help="which first bars give no signals")  # fmt: skip
         add_costs(action)
-    run.add_argument("--chart", type=_chart_file, help="where to draw the run: a .png or .html file")
-    run.add_argument("--last", type=count, default=None, help="draw only so many of the last bars")
+    for action in (run, backtest):
+        action.add_argument("--chart", type=_chart_file, help="where to draw the run: a .png or .html file")
+        action.add_argument("--last", type=count, default=None, help="draw only so many of the last bars")
     _dsl_sweep.add_arguments(sweep)
+    _dsl_backtest.add_arguments(backtest)
     explain.add_argument("--bar", type=int, default=-1, help="whose values to show; negative counts from the end")
 
 
@@ -183,6 +186,7 @@ def _chart_file(text: str) -> Path:
 
 
 _ACTIONS: Mapping[str, Callable[[argparse.Namespace, str], int]] = {
+    "backtest": _dsl_backtest.execute,
     "check": _check,
     "explain": _explain,
     "run": _run,

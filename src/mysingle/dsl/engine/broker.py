@@ -105,6 +105,8 @@ class SimulatedBroker:
         self._peak, self._drawdown = settings.capital, 0.0
         self._returns: list[float] = []
         self._last_equity = settings.capital
+        self.fees = 0.0
+        """The commission of all fills."""
         self.trades: list[Trade] = []
         self.equity_curve: list[float] = []
 
@@ -187,7 +189,9 @@ class SimulatedBroker:
             return
         quantity = request.qty if request.qty == request.qty else self._settings.quantity
         paid = price * (1 + sign * self._settings.slippage)
-        self._cash -= sign * quantity * paid + abs(quantity * paid) * self._settings.commission
+        cost = abs(quantity * paid) * self._settings.commission
+        self._cash -= sign * quantity * paid + cost
+        self.fees += cost
         self._lots.append(_Lot(request.id, self._bar, paid, sign * quantity))
 
     def _leave(self, opened: float, high: float, low: float) -> None:
@@ -217,6 +221,7 @@ class SimulatedBroker:
         got = price * (1 - sign * self._settings.slippage)
         cost = abs(quantity * got) * self._settings.commission
         self._cash += quantity * got - cost
+        self.fees += cost
         profit = quantity * (got - lot.price) - cost
         self.trades.append(Trade(lot.bar, self._bar, sign, abs(quantity), lot.price, got, profit))
 

@@ -13,7 +13,7 @@ from mysingle.dsl.engine.metrics import METRICS, Market, holdings
 from mysingle.dsl.engine.result import OrderRow, Result
 from mysingle.dsl.kernels.floats import Array
 
-__all__ = ["Performance", "measure"]
+__all__ = ["Performance", "follow_orders", "measure"]
 
 _PRICES: Final = ("open", "high", "low", "close")
 _YEAR_MS: Final = 365.25 * 86_400_000.0
@@ -58,7 +58,10 @@ def measure(result: Result, data: Any, settings: BrokerSettings | None = None) -
     return None
 
 
-def _of_orders(orders: tuple[OrderRow, ...], frame: Frame, settings: BrokerSettings) -> Performance:
+def follow_orders(
+    orders: tuple[OrderRow, ...], frame: Frame, settings: BrokerSettings
+) -> tuple[SimulatedBroker, Array]:
+    """Place the orders of a run anew, and return the broker behind the last bar and the position at each."""
     broker = SimulatedBroker(settings)
     position = np.zeros(frame.size)
     by_bar: dict[int, list[OrderRow]] = {}
@@ -69,6 +72,11 @@ def _of_orders(orders: tuple[OrderRow, ...], frame: Frame, settings: BrokerSetti
         for row in by_bar.get(bar, ()):
             broker.place(_request(row))
         position[bar] = broker.size
+    return broker, position
+
+
+def _of_orders(orders: tuple[OrderRow, ...], frame: Frame, settings: BrokerSettings) -> Performance:
+    broker, position = follow_orders(orders, frame, settings)
     equity = np.array(broker.equity_curve)
     curve = np.concatenate(([settings.capital], equity))
     returns = np.diff(curve) / np.where(curve[:-1] == 0.0, np.nan, curve[:-1])

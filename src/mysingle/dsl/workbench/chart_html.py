@@ -25,8 +25,11 @@ body{{font:14px system-ui,sans-serif;color:#1f2937;margin:24px auto;max-width:12
 h1{{font-size:20px;margin:0}} p{{color:#374151;margin:4px 0 10px}} svg{{width:100%;height:auto}}
 text{{font-size:11px;fill:#374151}} #readout{{min-height:20px;font-variant-numeric:tabular-nums}}
 #readout span{{margin-right:14px;white-space:nowrap}}
+table{{border-collapse:collapse;margin:16px 0;font-variant-numeric:tabular-nums}} th{{text-align:left}}
+td,th{{padding:3px 16px 3px 0;border-bottom:1px solid #e5e7eb}}
 </style></head><body><h1>{title}</h1><p>{subtitle}</p><div id="readout"></div>
 {svg}
+{below}
 <script type="application/json" id="data">{data}</script>
 <script>
 const d=JSON.parse(document.getElementById("data").textContent),s=document.querySelector("svg"),
@@ -42,15 +45,21 @@ s.addEventListener("mouseleave",()=>{{c.style.display="none";r.textContent=""}})
 """
 
 
-def write_html(chart: Chart, path: Path) -> None:
+def write_html(chart: Chart, path: Path, below: str = "") -> None:
     """
     Write a chart as one HTML file; texts of the strategy are escaped, and the page may load nothing.
+
+    `below` is HTML that stands under the chart; whoever makes it has escaped it.
 
     Raises:
         OSError: the file cannot be written.
     """
     page = _PAGE.format(
-        title=escape(chart.title), subtitle=escape(chart.subtitle), svg="\n".join(_svg(chart)), data=_data(chart)
+        title=escape(chart.title),
+        subtitle=escape(chart.subtitle),
+        svg="\n".join(_svg(chart)),
+        data=_data(chart),
+        below=below,
     )
     path.write_text(page, encoding="utf-8")
 
