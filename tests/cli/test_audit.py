@@ -183,6 +183,16 @@ def test_whose(audit: Audit) -> None:
     assert "SERVICE_NAME" in err
 
 
+@pytest.mark.parametrize("name", ["a b", "a.b", "a\x01b", "x" * 70])
+def test_no_database(audit: Audit, name: str) -> None:
+    """What is no name of a database is refused in one line, before the server is asked."""
+    code, out, err = audit("--database", name)
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "cannot be used" in err
+    assert err.rstrip("\n").isprintable()
+
+
 def test_unreachable(audit: Audit) -> None:
     """Without a server there is one line with its address and without the password, exit code 2."""
     code, out, err = audit(

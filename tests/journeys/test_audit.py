@@ -1,5 +1,10 @@
 """The audit log of a real service in a real MongoDB."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -84,3 +89,29 @@ def test_outage_and_shutdown_lose_nothing(start: Start, own_mongo: EmbeddedMongo
     assert code == 0
     assert [record["path"] for record in _records(own_mongo)] == [f"/items/{number}" for number in range(300)]
     assert "Traceback" not in service.said
+
+
+def test_killed_services_leave_a_log_that_verifies(start: Start, own_mongo: EmbeddedMongo) -> None:
+    """Two services that write one log at once, and are killed in the middle of it, leave streams that are intact."""
+    variables = {"MONGODB_URL": own_mongo.url, "AUDIT_LOGGING_ENABLED": "true", "AUDIT_SIGNING_KEYS": "k" * 32}
+    services = [start(SOURCE, **variables).wait_ready() for _ in range(2)]
+    for number in range(300):
+        services[number % 2].http.get(f"/items/{number}")
+        if number == 200:
+            services[0].wait_until(lambda: len(_records(own_mongo)) > 20)
+            services[0].signal(signal.SIGKILL)
+            services[0].wait()
+            services[0] = start(SOURCE, **variables).wait_ready()
+    services[0].wait_until(lambda: len(_records(own_mongo)) > 200)
+    for service in services:
+        service.signal(signal.SIGKILL)
+        service.wait()
+    command = [sys.executable, "-m", "mysingle", "audit", "verify", "--database", "audited_db", "--json"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **variables}
+    )
+    report = json.loads(done.stdout)
+
+    assert (done.returncode, report["verdict"], len(report["streams"])) == (0, "intact", 3)
+    assert all(stream["key_id"] for stream in report["streams"])
+    assert report["records"] == len(_records(own_mongo))

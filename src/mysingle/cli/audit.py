@@ -57,7 +57,7 @@ def _database_name(arguments: argparse.Namespace) -> str:
     from mysingle.core import create_service_config, load_app
 
     if arguments.database:
-        return str(arguments.database)
+        return create_service_config("audit", database_name=arguments.database).database_name
     if arguments.app:
         config = getattr(getattr(load_app(arguments.app), "state", None), "service_config", None)
         if config is not None:

@@ -93,6 +93,13 @@ def test_folder(k8s: K8s, tmp_path: Path) -> None:
     assert pod_of(other)["containers"][0]["args"][2:] == ["x.y:z", "--host", "0.0.0.0", "--port", "9000"]
 
 
+def test_local_version(k8s: K8s, tmp_path: Path) -> None:
+    """A version with a local part becomes a tag that images may have."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "a"\nversion = "1.0+local.3"\n')
+
+    assert pod_of(k8s()[1])["containers"][0]["image"] == "a:1.0-local.3"
+
+
 def test_environment(k8s: K8s, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable of the environment counts as it does for the service."""
     monkeypatch.setenv("SHUTDOWN_GRACE_SECONDS", "100")

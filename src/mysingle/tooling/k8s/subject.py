@@ -52,7 +52,8 @@ def workload_of(folder: Path, *, name: str | None = None, image: str | None = No
             f"{folder} has no pyproject.toml with a project's name: name the folder of a service, or give --name"
         )
     version = project.get("version", "0.1.0") if name in (None, project.get("name")) else "0.1.0"
-    workload = Workload(name=found, image=image or f"{found}:{version}")
+    tag = str(version).replace("+", "-")  # which a tag of an image may not have
+    workload = Workload(name=found, image=image or f"{found}:{tag}")
     answers = _answers(folder)
     return replace(
         workload,
