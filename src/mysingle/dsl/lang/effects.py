@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 from mysingle.dsl.ir.kinds import Const, Kind, Phase, Type
 from mysingle.dsl.ir.program import Alert, Grid, Order, ParamSpec, Plot
-from mysingle.dsl.ir.row import parse_args
+from mysingle.dsl.ir.row import Arg, parse_args
 from mysingle.dsl.lang.check import as_bool, as_node, as_number, bound, column_name, describe
 from mysingle.dsl.lang.context import Context
 from mysingle.dsl.lang.source import Span
@@ -14,18 +14,35 @@ from mysingle.dsl.lang.tables import OHLCV
 from mysingle.dsl.lang.values import CallSite, ListValue, Namespace, Record, Ref, Timeframe, Value
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["EFFECTS", "declare_parameter", "tf_column"]
+__all__ = ["EFFECTS", "SIGNATURES", "declare_parameter", "tf_column"]
 
 Handler: TypeAlias = Callable[[Context, CallSite], Value]
 Found: TypeAlias = dict[str, tuple[Value | None, Span]]
 
-_ORDERS: Final = {
-    "entry": parse_args("id:S, direction:S, qty=None, limit=None, stop=None, comment:S=None"),
-    "exit": parse_args("id:S, from_entry:S=None, stop=None, limit=None, comment:S=None, qty_percent=100"),
-    "close": parse_args("id:S, comment:S=None, qty_percent=100"),
-    "close_all": parse_args("comment:S=None"),
-    "cancel": parse_args("id:S"),
+_PLOT = "series, title:S=None, name:S=None, color:S=None, style:S=None, linewidth:F=None, offset:I=0"
+_LEVEL = "value, title:S=None, color:S=None, style:S=None, linewidth:F=None, name:S=None"
+_PARAMETER = parse_args(
+    "default:P, min:F=None, max:F=None, step:F=None, options:e=None, title:S=None, description:S=None, group:S=None, "
+    "widget:S=None, name:S=None"
+)
+_KINDS: Final = {"int": Kind.INT, "float": Kind.FLOAT, "bool": Kind.BOOL, "str": Kind.STR}
+SIGNATURES: Final[dict[str, tuple[Arg, ...]]] = {
+    "strategy.entry": parse_args("id:S, direction:S, qty=None, limit=None, stop=None, comment:S=None"),
+    "strategy.exit": parse_args("id:S, from_entry:S=None, stop=None, limit=None, comment:S=None, qty_percent=100"),
+    "strategy.close": parse_args("id:S, comment:S=None, qty_percent=100"),
+    "strategy.close_all": parse_args("comment:S=None"),
+    "strategy.cancel": parse_args("id:S"),
+    "plot": parse_args(_PLOT),
+    "hline": parse_args(_LEVEL),
+    "alert": parse_args("cond:b, message:S='', freq:S='bar_close'"),
+    "params.get": parse_args("key:S, default:P=None"),
+    "timeframe": parse_args("unit:S, developing:B=False"),
+    "timeframe.col": parse_args("name:S, agg:S='last'"),
+    "check_missing_data": parse_args("data:e, threshold:F=0.05"),
+    **{f"param.{kind}": _PARAMETER for kind in _KINDS},
 }
+"""Key of a function → its arguments."""
+_ACTIONS: Final = ("entry", "exit", "close", "close_all", "cancel")
 _TIMEFRAME: Final = re.compile(r"([1-9]\d{0,3})(s|m|h|D|W|M)")
 _AGGREGATIONS: Final = frozenset({"last", "sum", "max", "min", "first", "mean"})
 
@@ -53,7 +70,7 @@ def _number(ctx: Context, found: Found, name: str) -> int:
 
 
 def _order(action: str) -> Handler:
-    args = _ORDERS[action]
+    args = SIGNATURES[f"strategy.{action}"]
 
     def run(ctx: Context, call: CallSite) -> Value:
         found = bound(ctx, call, f"strategy.{action}", args)
@@ -99,11 +116,7 @@ def _place(ctx: Context, call: CallSite) -> tuple[int, int]:
 
 
 def _plot(kind: str) -> Handler:
-    signature = {
-        "plot": "series, title:S=None, name:S=None, color:S=None, style:S=None, linewidth:F=None, offset:I=0",
-        "hline": "value, title:S=None, color:S=None, style:S=None, linewidth:F=None, name:S=None",
-    }[kind]
-    args = parse_args(signature)
+    args = SIGNATURES[kind]
 
     def run(ctx: Context, call: CallSite) -> Value:
         found = bound(ctx, call, kind, args)
@@ -137,7 +150,7 @@ def _constant(ctx: Context, found: Found, name: str) -> float:
 
 
 def _alert(ctx: Context, call: CallSite) -> Value:
-    found = bound(ctx, call, "alert", parse_args("cond:b, message:S='', freq:S='bar_close'"))
+    found = bound(ctx, call, "alert", SIGNATURES["alert"])
     value, span = found["cond"]
     assert value is not None
     cond = as_bool(ctx, value, span)
@@ -149,17 +162,10 @@ def _alert(ctx: Context, call: CallSite) -> Value:
     return _nothing(ctx)
 
 
-_KINDS: Final = {"int": Kind.INT, "float": Kind.FLOAT, "bool": Kind.BOOL, "str": Kind.STR}
-_PARAM_ARGS: Final = parse_args(
-    "default:P, min:F=None, max:F=None, step:F=None, options:e=None, title:S=None, description:S=None, group:S=None, "
-    "widget:S=None, name:S=None"
-)
-
-
 def declare_parameter(ctx: Context, call: CallSite, target: str) -> Value:
     """Declare `target = param.int(...)`; the name is that of the assignment, or `name=`."""
     kind = _KINDS[call.key.removeprefix("param.")]
-    found = bound(ctx, call, call.key, _PARAM_ARGS)
+    found = bound(ctx, call, call.key, _PARAMETER)
     name = _text(ctx, found, "name", default=target)
     if not name:
         raise ctx.refuse("param_name", call.span)
@@ -226,7 +232,7 @@ def _check_default(ctx: Context, spec: ParamSpec, place: Span) -> None:
 
 
 def _params_get(ctx: Context, call: CallSite) -> Value:
-    found = bound(ctx, call, "params.get", parse_args("key:S, default:P=None"))
+    found = bound(ctx, call, "params.get", SIGNATURES["params.get"])
     name = _text(ctx, found, "key")
     if not name:
         raise ctx.refuse("param_name", call.span)
@@ -247,7 +253,7 @@ def _params_get(ctx: Context, call: CallSite) -> Value:
 
 
 def _timeframe(ctx: Context, call: CallSite) -> Value:
-    found = bound(ctx, call, "timeframe", parse_args("unit:S, developing:B=False"))
+    found = bound(ctx, call, "timeframe", SIGNATURES["timeframe"])
     text = _text(ctx, found, "unit")
     match = _TIMEFRAME.fullmatch(text)
     if match is None:
@@ -265,7 +271,7 @@ def _timeframe(ctx: Context, call: CallSite) -> Value:
 
 
 def _tf_col(ctx: Context, call: CallSite) -> Value:
-    found = bound(ctx, call, "col", parse_args("name:S, agg:S='last'"))
+    found = bound(ctx, call, "col", SIGNATURES["timeframe.col"])
     frame = call.receiver
     assert isinstance(frame, Timeframe)
     agg = _text(ctx, found, "agg", default="last")
@@ -283,7 +289,7 @@ def tf_column(ctx: Context, frame: Timeframe, name: str, agg: str, span: Span) -
 
 def _missing(ctx: Context, call: CallSite) -> Value:
     """Return the share of missing values of each column; as a condition: whether one of them is above a threshold."""
-    found = bound(ctx, call, "check_missing_data", parse_args("data:e, threshold:F=0.05"))
+    found = bound(ctx, call, "check_missing_data", SIGNATURES["check_missing_data"])
     value, place = found["data"]
     if value != Namespace("data"):
         raise ctx.refuse("wanted", place, wanted="data", found=describe(ctx, value or _nothing(ctx)))
@@ -300,7 +306,7 @@ def _missing(ctx: Context, call: CallSite) -> Value:
 
 
 EFFECTS: Final[dict[str, Handler]] = {
-    **{f"strategy.{action}": _order(action) for action in _ORDERS},
+    **{f"strategy.{action}": _order(action) for action in _ACTIONS},
     "plot": _plot("plot"), "hline": _plot("hline"), "alert": _alert, "params.get": _params_get,
     "timeframe": _timeframe, "timeframe.col": _tf_col, "check_missing_data": _missing,
     **{f"param.{kind}": lambda ctx, call: declare_parameter(ctx, call, "") for kind in _KINDS},

@@ -29,14 +29,14 @@ from mysingle.dsl.lang.states import finish_state
 from mysingle.dsl.lang.values import DictValue, Fill, Frame, ListValue, Record, Ref, Value
 from mysingle.dsl.limits import LIMITS
 
-__all__ = ["LANGUAGE", "MODES", "PROFILES", "Compiled", "compile_source"]
+__all__ = ["LANGUAGE", "METADATA", "MODES", "PROFILES", "Compiled", "compile_source"]
 
 LANGUAGE: Final = (1, 0)
 PROFILES: Final = ("standard", "mysingle-1")
 MODES: Final = ("strict", "research")
 _MAY_WARN: Final = re.compile(r"\\|(?<![\w.])\.?\d[\d_.]*+[A-Za-z]")
 """What Python's parser warns of: unknown escapes, and a number that runs into a word. Muting is for the process."""
-_METADATA: Final = frozenset({
+METADATA: Final = frozenset({
     "name", "title", "description", "author", "version", "lang", "profile", "category", "tags", "symbol", "interval",
     "timeframe", "type", "license", "created", "updated", "group", "label", "overlay", "id",
 })  # fmt: skip
@@ -155,8 +155,8 @@ def _metadata(ctx: Context, key: str, value: str, span: Span) -> None:
             ctx.profile = value
     elif key == "lang" and value not in {"1", "1.0"}:
         ctx.reporter.report("language_version", span, version=value[:20])
-    elif key not in _METADATA and nearest(key, _METADATA):
-        ctx.warn("unknown_metadata", span, name=key, near=nearest(key, _METADATA))
+    elif key not in METADATA and nearest(key, METADATA):
+        ctx.warn("unknown_metadata", span, name=key, near=nearest(key, METADATA))
 
 
 def _param_entry(ctx: Context, key: str, text: str, description: str, span: Span) -> None:

@@ -40,7 +40,15 @@ from mysingle.dsl.lang.values import (
     Value,
 )
 
-__all__ = ["LOCAL_COLUMN", "data_column", "refuse_unknown_owner", "resolve_attribute", "resolve_name", "series_of"]
+__all__ = [
+    "LOCAL_COLUMN",
+    "MEMBERS",
+    "data_column",
+    "refuse_unknown_owner",
+    "resolve_attribute",
+    "resolve_name",
+    "series_of",
+]
 
 LOCAL_COLUMN: Final = "data[]."
 """Prefix in the scope of what `data['x'] = ...` defines; no identifier contains a bracket."""
@@ -246,6 +254,27 @@ _MEMBERS: Final[dict[str, Callable[[Context, n.Attribute], Value]]] = {
     "strategy": _strategy, "indicator": _indicator, "pattern": _pattern, "params": _params, "param": _param,
     "np": _np, "pd": _pd,
 }  # fmt: skip
+
+
+def _effects(owner: str) -> tuple[str, ...]:
+    return tuple(key.removeprefix(f"{owner}.") for key in EFFECTS if key.startswith(f"{owner}."))
+
+
+MEMBERS: Final[dict[str, tuple[str, ...]]] = {
+    "data": (*OHLCV, "columns", "index", "shape"),
+    "input": (*OHLCV, "symbol", "interval", "is_new_bar"),
+    "market": tuple(sorted(_CLOCK)),
+    "universe": tuple(key.removeprefix("universe.") for key in META if key.startswith("universe.")),
+    "portfolio": tuple(sorted(_BROKER["portfolio"])),
+    "strategy": (*_effects("strategy"), *sorted(_BROKER["strategy"]), "long", "short"),
+    "indicator": tuple(INDICATOR_NAMES),
+    "pattern": tuple(PATTERN_NAMES),
+    "params": ("get",),
+    "param": _effects("param"),
+    "np": tuple(sorted(_NP - {"NA"})),
+    "pd": tuple(sorted(_PD)),
+}
+"""Namespace → what may stand behind its dot, for editors; of `data` and `input` also every column."""
 
 
 def _of_series(ctx: Context, value: Ref, node: n.Attribute) -> Value:
