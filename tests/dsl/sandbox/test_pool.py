@@ -25,6 +25,12 @@ if crossover(fast, SMA(close, 30)):
 plot(fast, title="fast")
 result = {'up': fast > SMA(close, 30), 'gap': fast - close.rolling(9, min_periods=3).std()}
 """
+ACCOUNT = """
+if strategy.position_size == 0 and close > close[3]:
+    strategy.entry("L", strategy.long)
+if strategy.position_size > 0 and close < close[3]:
+    strategy.close("L")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +63,17 @@ def test_clock(pool, bars):
     program, data = _program("result = market.hour >= 9"), _frame(bars)
 
     pd.testing.assert_series_equal(Runner(program).run(data).result, pool.run(program, data).result)
+
+
+def test_account_fills_at_the_open(pool, bars):
+    """A program that reads its account gets the prices of its fills although it names none of them."""
+    program, data = _program(ACCOUNT), _frame(bars)
+    data["open"] += 5.0
+
+    found, expected = pool.run(program, data), Runner(program).run(data)
+
+    assert expected.stats["trades"] > 0
+    assert expected.stats == found.stats
 
 
 def test_errors_keep_their_class(pool, bars):

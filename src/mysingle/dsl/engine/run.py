@@ -26,7 +26,7 @@ from mysingle.dsl.ir.warmup import warm_up
 from mysingle.dsl.kernels.talib_kernels import assert_settings, version
 from mysingle.dsl.limits import TIERS, ResourceLimits, Tier
 
-__all__ = ["RunOptions", "Runner", "run_program"]
+__all__ = ["RunOptions", "Runner", "columns_read", "run_program"]
 
 _PREPARED: Final = 16
 _PRICES: Final = ("open", "high", "low", "close")
@@ -73,13 +73,20 @@ def run_program(
     return Runner(program).run(data, params, options)
 
 
+def columns_read(program: Program, data: Any) -> tuple[str, ...]:
+    """Give the columns that a run needs: the program's own, and the prices at which its account fills orders."""
+    if not any(node.op == "broker" for node in program.nodes):
+        return program.columns
+    present = column_names(data)
+    return (*program.columns, *(name for name in _PRICES if name in present and name not in program.columns))
+
+
 class Runner:
     """A program made ready to run often: what does not depend on the data is worked out once for each binding."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.is_lookahead = any(finding.is_harmful for finding in find_lookahead(program))
-        self._reads_broker = any(node.op == "broker" for node in program.nodes)
         self._ready: dict[tuple[Any, ...], _Ready] = {}
 
     def run(self, data: Any, params: Mapping[str, Any] | None = None, options: RunOptions | None = None) -> Result:
@@ -88,7 +95,7 @@ class Runner:
 
     def read(self, data: Any) -> Frame:
         """Give the columns of the data that the program needs."""
-        return read_frame(data, self._columns(data))
+        return read_frame(data, columns_read(self.program, data))
 
     def run_frame(self, frame: Frame, params: Mapping[str, Any] | None, options: RunOptions | None) -> Result:
         """Run over columns that have been read."""
@@ -120,7 +127,7 @@ class Runner:
         self, data: Any, bar: int, params: Mapping[str, Any] | None = None, options: RunOptions | None = None
     ) -> list[tuple[str, int, Any]]:
         """Give name, line and value of every variable at one bar; negative bars count from the end."""
-        frame = read_frame(data, self._columns(data))
+        frame = self.read(data)
         found = self.trace(data, params, options)
         return [(name, line, _at_bar(value, bar, frame.size)) for name, line, value in found]
 
@@ -153,13 +160,6 @@ class Runner:
         shown = replace(self.program, plots=())  # a stream has none, but what is drawn may also be traded
         plan = make_plan(self.program, bound, shown.roots(), chosen.meta)
         return Stream(StreamCode(plan, zone), _make_broker(chosen.broker), hidden, program_hash)
-
-    def _columns(self, data: Any) -> tuple[str, ...]:
-        columns = self.program.columns
-        if self._reads_broker:
-            present = column_names(data)
-            return (*columns, *(name for name in _PRICES if name in present and name not in columns))
-        return columns
 
     def _prepare(self, bound: Mapping[str, Const], options: RunOptions) -> "_Ready":
         # 1, 1.0 and True are equal keys and different arguments.

@@ -17,7 +17,7 @@ import numpy as np
 from mysingle.dsl.engine.broker import BrokerSettings
 from mysingle.dsl.engine.frames import Frame, SeriesByName, read_frame, write_series, write_table
 from mysingle.dsl.engine.result import PlotRow, Result
-from mysingle.dsl.engine.run import RunOptions
+from mysingle.dsl.engine.run import RunOptions, columns_read
 from mysingle.dsl.errors import (
     DSLContainerError,
     DSLDataError,
@@ -179,7 +179,7 @@ class WorkerPool:
             DSLError: what the run itself raised.
         """
         chosen = options or RunOptions()
-        frame = read_frame(data, program.columns)
+        frame = read_frame(data, columns_read(program, data))
         sent = self._prepared(program)
         cost = sent.cost(frame.size)
         refuse_over_budget(cost, chosen.tier)
