@@ -187,9 +187,14 @@ class Program:
         chosen = RunOptions(**{"warmup": "off", **options})
         return _guarded(lambda: replay(self._runner(data, params), data, params, chosen, count, seed))
 
-    def trace(self, data: Any, params: Mapping[str, Any] | None = None) -> list[tuple[str, int, Any]]:
-        """Return name, line and all values of every variable."""
-        return _guarded(lambda: self._runner(data, params).trace(data, params))
+    def trace(
+        self, data: Any, params: Mapping[str, Any] | None = None, *, tier: str = "premium", **options: Any
+    ) -> list[tuple[str, int, Any]]:
+        """Return name, line and all values of every variable; tier and options are those of `run`."""
+        from mysingle.dsl.engine.run import RunOptions
+
+        chosen = RunOptions(tier=TIERS[tier], **options)
+        return _guarded(lambda: self._runner(data, params).trace(data, params, chosen))
 
     def sweep(
         self, data: Any, space: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]], metric: Any = "sharpe",

@@ -16,7 +16,7 @@ import pandas as pd
 from mysingle.dsl.engine.frames import TIME_NAMES
 from mysingle.dsl.errors import DSLDataError
 
-__all__ = ["check_bars", "read_bars"]
+__all__ = ["check_bars", "read_bars", "read_csv"]
 
 _MAX_BYTES: Final = 2_000_000_000
 _PARQUET: Final = b"PAR1"
@@ -36,7 +36,22 @@ def read_bars(path: Path) -> pd.DataFrame:
         DSLDataError: the file cannot be read, is empty or no table, or its times do not rise.
     """
     content = _content(path)
-    frame = _parquet(path, content) if content.startswith(_PARQUET) else _csv(path, content)
+    return _bars(path, _parquet(path, content) if content.startswith(_PARQUET) else _csv(path, content))
+
+
+def read_csv(name: Path, content: bytes) -> pd.DataFrame:
+    """
+    Read bars from the bytes of a CSV file, as `read_bars` does; `name` stands in what is said about them.
+
+    Raises:
+        DSLDataError: they are empty or no table, or the times do not rise.
+    """
+    if not content.strip():
+        raise DSLDataError(f"{name}: the file is empty")
+    return _bars(name, _csv(name, content))
+
+
+def _bars(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty:
         raise DSLDataError(f"{path}: the file has no rows")
     frame.columns = _names(path, [str(name) for name in frame.columns])

@@ -1,0 +1,33 @@
+"""Strategies to begin with; each is a file of its own beside this module."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from mysingle.dsl.playground.demo import Demo
+
+__all__ = ["gallery"]
+
+_SHOWN: Final[tuple[tuple[str, Demo, dict[str, Any] | None], ...]] = (
+    ("averages", Demo("trend", 600, 4), {"fast": [4, 40], "slow": [10, 120]}),
+    ("pullback", Demo("trend", 900, 7), {"period": [2, 12], "oversold": [10, 45]}),
+    ("bands", Demo("range", 600, 3), {"window": [5, 60], "width": [1, 3.5]}),
+    ("trailing", Demo("market", 700, 11), {"multiple": [1, 6], "length": [10, 100]}),
+    ("breakout", Demo("market", 800, 5), {"entry_days": [10, 100], "exit_days": [5, 50]}),
+)
+"""File, the data that shows it well, and what is worth a sweep."""
+
+
+@cache
+def gallery() -> list[dict[str, Any]]:
+    """Return the strategies with their texts and the data that they begin with."""
+    folder = files(__package__).joinpath("strategies")
+    return [
+        {
+            "id": name,
+            "source": folder.joinpath(f"{name}.dsl").read_text(encoding="utf-8"),
+            "data": {"demo": demo.kind, "bars": demo.bars, "seed": demo.seed},
+            "sweep": ranges,
+        }
+        for name, demo, ranges in _SHOWN
+    ]
