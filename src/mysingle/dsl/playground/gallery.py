@@ -9,11 +9,11 @@ from mysingle.dsl.playground.demo import Demo
 __all__ = ["gallery"]
 
 _SHOWN: Final[tuple[tuple[str, Demo, dict[str, Any] | None], ...]] = (
-    ("averages", Demo("trend", 600, 4), {"fast": [4, 40], "slow": [10, 120]}),
-    ("pullback", Demo("trend", 900, 7), {"period": [2, 12], "oversold": [10, 45]}),
-    ("bands", Demo("range", 600, 3), {"window": [5, 60], "width": [1, 3.5]}),
-    ("trailing", Demo("market", 700, 11), {"multiple": [1, 6], "length": [10, 100]}),
-    ("breakout", Demo("market", 800, 5), {"entry_days": [10, 100], "exit_days": [5, 50]}),
+    ("averages", Demo("trend", 600, 11), {"fast": [4, 40], "slow": [10, 120]}),
+    ("pullback", Demo("trend", 900, 14), {"period": [2, 12], "oversold": [10, 45]}),
+    ("bands", Demo("range", 600, 10), {"window": [5, 60], "width": [1, 3.5]}),
+    ("trailing", Demo("market", 700, 12), {"multiple": [1, 6], "length": [10, 100]}),
+    ("breakout", Demo("market", 800, 21), {"entry_days": [10, 100], "exit_days": [5, 50]}),
 )
 """File, the data that shows it well, and what is worth a sweep."""
 

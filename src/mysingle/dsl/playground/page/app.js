@@ -54,13 +54,14 @@ async function take(file) {
 
 // checking and running
 
-const request = () => ({ source: editor.text(), data: data(), params: form.chosen() });
+const mode = () => (by("research").checked ? "research" : "strict");
+const request = () => ({ source: editor.text(), data: data(), params: form.chosen(), mode: mode() });
 
 async function check() {
   const source = editor.text();
   let answer;
   try {
-    answer = await post("check", { source, columns: csv ? csv.columns : [] }, "findings");
+    answer = await post("check", { source, mode: mode(), columns: csv ? csv.columns : [] }, "findings");
   } catch (error) {
     verdict("bad", "Not checked");
     fail(error);
@@ -70,6 +71,7 @@ async function check() {
   const errors = answer.diagnostics.filter((item) => item.severity === "error").length;
   const others = answer.diagnostics.length - errors;
   sound = answer.ok;
+  by("chart").classList.toggle("stale", !sound);
   editor.show(answer.diagnostics, answer.program ? answer.program.cost.by_line : {});
   if (errors) verdict("bad", errors === 1 ? "1 error" : `${errors} errors`);
   else verdict(others ? "warn" : "ok", others ? `${others} to look at` : "Compiles");
@@ -127,12 +129,13 @@ function load(state) {
   form.choose(state.params || {}, false);
   useData(state.data);
   sweep.suggest(state.sweep);
+  by("research").checked = state.mode === "research";
   editor.setText(state.source);
   check();
 }
 
 async function share() {
-  const state = { source: editor.text(), params: form.chosen(), ...(csv ? {} : { data: data() }) };
+  const state = { source: editor.text(), params: form.chosen(), mode: mode(), ...(csv ? {} : { data: data() }) };
   const link = location.href.split("#")[0] + encode(state);
   history.replaceState(null, "", link);
   try {
@@ -192,6 +195,11 @@ function startGallery() {
   });
 }
 
+// A fragment may also name a place in the page, as the link to the editor does.
+function lament() {
+  if (location.hash.startsWith("#s=")) toast("The link is damaged: a part of it is missing");
+}
+
 async function begin() {
   editor.start(checkSoon);
   form.start(runSoon);
@@ -200,13 +208,14 @@ async function begin() {
   startTheme();
   startData();
   by("share").addEventListener("click", share);
-  addEventListener("hashchange", () => { const state = decode(location.hash); if (state) load(state); });
+  by("research").addEventListener("change", check);
+  addEventListener("hashchange", () => { const state = decode(location.hash); if (state) load(state); else lament(); });
   const [functions, examples] = await Promise.all([get("functions"), get("playground/gallery.json")]);
   learn(functions);
   gallery = examples;
   startGallery();
   const state = decode(location.hash);
-  if (location.hash.length > 1 && !state && !by(location.hash.slice(1))) toast("The link is damaged; this is an example");
+  if (!state) lament();
   if (!state) by("example").value = gallery[0].id;
   load(state || gallery[0]);
 }

@@ -163,14 +163,14 @@ function grid(panel) {
   context.lineWidth = 1;
   context.textAlign = "left";
   context.textBaseline = "middle";
-  for (const value of ticks(panel.low, panel.high, Math.max(2, Math.round(panel.height / 48)))) {
+  for (const value of ticks(panel.low, panel.high, Math.max(3, Math.round(panel.height / 46)))) {
     const y = Math.round(yOf(panel, value)) + 0.5;
     context.beginPath();
     context.moveTo(0, y);
     context.lineTo(plotWidth(), y);
     context.stroke();
     if (y > panel.top + 5 && y < panel.top + panel.height - 3) {
-      context.fillText(brief(value) + (panel.is_percent ? "%" : ""), plotWidth() + 6, y);
+      context.fillText(panel.is_percent ? `${brief(value)}%` : brief(value), plotWidth() + 6, y);
     }
   }
 }
@@ -383,7 +383,8 @@ function readOut() {
   const drawn = new Set();
   picture.panels.forEach((panel) => panel.lines.forEach((item) => {
     drawn.add(JSON.stringify(item.values[at]));
-    add(item.name, brief(item.values[at]) + (panel.is_percent && item.values[at] !== null ? "%" : ""), shade(item.color));
+    const value = item.values[at];
+    add(item.name, panel.is_percent && value !== null ? `${value.toFixed(1)}%` : brief(value), shade(item.color));
   }));
   for (const item of picture.variables) {
     if (item.kind === "bool") add(item.name, item.values[at] ? "true" : "false");

@@ -1,6 +1,7 @@
 // The picture of the source below the text area: words in colours, findings underlined.
 
 const TOKEN = /(#[^\n]*)|("""[\s\S]*?(?:"""|$)|'''[\s\S]*?(?:'''|$)|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?)|(^@\w*)|(\d[\w.]*)|([\p{L}_][\p{L}\p{N}_]*)/gmu;
+const METADATA = /^(@metadata[^\n]*\n)(?:[ \t]+[^\n]*(?:\n|$)|[ \t]*\n)*/gm; // words of people, not of the language
 const words = { keyword: new Set(), function: new Set(), column: new Set() };
 
 export function learn(functions) {
@@ -25,6 +26,7 @@ function classes(text) {
       : word ? kindOf(word, text, end) : "";
     if (kind) found.fill(`c-${kind}`, match.index, end);
   }
+  for (const match of text.matchAll(METADATA)) found.fill("", match.index + match[1].length, match.index + match[0].length);
   return found;
 }
 

@@ -156,9 +156,10 @@ function draw(answer) {
     if (value !== null) button.style.setProperty("--cell", hue(share(value)));
     return make("td", {}, button);
   };
-  const table = make("table", { "aria-label": "Sweep" },
-    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, two ? `${title(answer.names[0])} \\ ${title(answer.names[1])}`
-      : title(answer.names[0])), ...across.map((one, j) => make("th", { scope: "col" }, label(across, j))))),
+  const table = make("table", {},
+    make("caption", {}, two ? `Across: ${title(answer.names[1])}. Down: ${title(answer.names[0])}.`
+      : `Across: ${title(answer.names[0])}.`),
+    make("thead", {}, make("tr", {}, make("td"), ...across.map((one, j) => make("th", { scope: "col" }, label(across, j))))),
     make("tbody", {}, ...rows.map((row, i) => make("tr", {}, make("th", { scope: "row" }, two ? brief(down[i]) : ""),
       ...row.map((value, j) => cell(value, i, j))))));
   table.addEventListener("keydown", walk);
