@@ -114,6 +114,7 @@ def test_nullable_integers(runner, frame):
         ({"n": True}, "must be int"),
         ({"n": "14"}, "must be int"),
         ({"n": float("nan")}, "finite"),
+        ({"n": 10**400}, "finite"),
         ({"n": None}, "must not be None"),
         ({"m": 3}, "Unknown parameter 'm'"),
     ],

@@ -93,7 +93,8 @@ def _plain(spec: ParamSpec, value: Any) -> float | int | bool | str:
 
 
 def _number(spec: ParamSpec, value: float) -> float | int:
-    if not math.isfinite(value) or abs(value) > (LIMITS.integer if isinstance(value, int) else math.inf):
+    is_known = abs(value) <= LIMITS.integer if isinstance(value, int) else math.isfinite(value)
+    if not is_known:  # an int may be too large to become a float, so it is compared and never converted
         raise DSLParameterError(f"Parameter {spec.name!r} must be a finite number")
     if spec.kind is Kind.FLOAT:
         return value if spec.implicit else float(value)

@@ -1,30 +1,23 @@
 """The routes of the playground: one page, and what it asks for."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import anyio
-import anyio.to_thread
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, Response
 
-from mysingle._kernel.errors import NotFoundError, UnavailableError
+from mysingle._kernel.errors import NotFoundError
 from mysingle._kernel.settings import CommonSettings, get_settings
-from mysingle.dsl.engine.budget import CancelToken
 from mysingle.dsl.lsp import functions_document
 from mysingle.dsl.playground import work
+from mysingle.dsl.playground.desk import Desk
 from mysingle.dsl.playground.gallery import gallery
 from mysingle.dsl.playground.requests import CheckRequest, ExplainRequest, RunRequest, SweepRequest
 
 __all__ = ["PAGE_PATH", "create_playground_router", "is_enabled"]
 
 PAGE_PATH: Final = "/dsl/playground"
-_AT_ONCE: Final = 4
-_WAITING: Final = 32
 _TYPES: Final = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -38,8 +31,6 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
-Asked = TypeVar("Asked")
-Work = Callable[[Asked, work.Pool, CancelToken], dict[str, Any]]
 
 
 def is_enabled(settings: CommonSettings) -> bool:
@@ -60,80 +51,37 @@ def create_playground_router(settings: CommonSettings | None = None) -> APIRoute
     chosen = settings or get_settings()
     if not is_enabled(chosen):
         return APIRouter()
-    desk = _Desk(chosen.DSL_WORKERS)
+    desk = Desk(chosen.DSL_WORKERS)
     router = APIRouter(prefix="/dsl", tags=["playground"], lifespan=desk.lifespan)
     _add_work(router, desk)
     _add_page(router)
     return router
 
 
-class _Desk:
-    """Does the work of the routes in threads: a few at once, a few more waiting, each with a deadline."""
-
-    def __init__(self, workers: int) -> None:
-        self._pool = work.Pool(workers)
-        self._limiter: anyio.CapacityLimiter | None = None
-        self._inside = 0
-
-    @asynccontextmanager
-    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        """End the workers with the service."""
-        yield
-        self._pool.close()
-
-    async def do(self, job: Work[Asked], request: Asked) -> Response:
-        """
-        Do one piece of work.
-
-        Raises:
-            UnavailableError: too many visitors wait already.
-        """
-        if self._inside >= _AT_ONCE + _WAITING:
-            raise UnavailableError("Too many people try strategies at the moment", reason="PLAYGROUND_BUSY",
-                                   retry_after_seconds=5)  # fmt: skip
-        self._limiter = self._limiter or anyio.CapacityLimiter(_AT_ONCE)  # of the loop that runs
-        self._inside += 1
-        try:
-            async with self._limiter:
-                content = await self._in_thread(job, request)
-        finally:
-            self._inside -= 1
-        return Response(content, media_type="application/json")
-
-    async def _in_thread(self, job: Work[Asked], request: Asked) -> bytes:
-        cancel = CancelToken()
-        timer = asyncio.get_running_loop().call_later(work.DEADLINE_SECONDS, cancel.cancel)
-
-        def compute() -> bytes:
-            found = work.with_findings(lambda: job(request, self._pool, cancel))
-            return json.dumps(found, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace")
-
-        try:
-            return await anyio.to_thread.run_sync(compute)
-        finally:
-            timer.cancel()
-
-
-def _add_work(router: APIRouter, desk: _Desk) -> None:
+def _add_work(router: APIRouter, desk: Desk) -> None:
     @router.post("/check", summary="Findings, meaning and completion of a strategy")
     async def check(request: CheckRequest) -> Response:
-        return await desk.do(work.check, request)
+        return _json(await desk.do(work.check, request))
 
     @router.post("/run", summary="Run a strategy and return its picture")
     async def run(request: RunRequest) -> Response:
-        return await desk.do(work.run, request)
+        return _json(await desk.do(work.run, request))
 
     @router.post("/sweep", summary="A metric for all combinations of one or two parameters")
     async def sweep(request: SweepRequest) -> Response:
-        return await desk.do(work.sweep, request)
+        return _json(await desk.do(work.sweep, request))
 
     @router.post("/explain", summary="Every variable of a strategy at one bar")
     async def explain(request: ExplainRequest) -> Response:
-        return await desk.do(work.explain, request)
+        return _json(await desk.do(work.explain, request))
 
     @router.get("/functions", summary="Everything that a strategy can call or read")
     async def functions() -> Response:
         return Response(_functions(), media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def _add_page(router: APIRouter) -> None:
