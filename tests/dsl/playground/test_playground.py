@@ -247,6 +247,12 @@ async def test_gallery_runs(client: httpx.AsyncClient) -> None:
 # what goes wrong
 
 DEAR = "x = 0\n" + "".join(f"x += indicator.imi(open, close, {4_900 + at})\n" for at in range(60)) + "result = x > 1"
+
+
+def over(text: str, source: str = CROSS) -> dict[str, Any]:
+    return {"source": source, "data": {"csv": text}}
+
+
 REFUSED = [
     ("a mistake", {"source": "x = EMA(close, windw=12)"}, "DSL_002", "windw"),
     ("a guard", {"source": "raise ValueError('enough')\nresult = close > 1"}, "DSL_004", "enough"),
@@ -256,14 +262,19 @@ REFUSED = [
     ("parameter of the wrong type", {"source": CROSS, "params": {"fast": "5"}}, "DSL_008", "fast"),
     ("parameter beyond all numbers", {"source": CROSS, "params": {"fast": 10**400}}, "DSL_008", "fast"),
     ("too few bars", {"source": "result = close > SMA(close, 500)", "data": DEMO}, "DSL_011", "number 500"),
-    ("missing column", {"source": "result = data['vix'] > 1", "data": {"csv": CSV}}, "DSL_009", "vix"),
-    ("empty file", {"source": CROSS, "data": {"csv": " \n"}}, "DSL_009", "empty"),
-    ("one bar", {"source": CROSS, "data": {"csv": "open,close\n1,2\n"}}, "DSL_009", "one bar"),
-    ("no names", {"source": CROSS, "data": {"csv": "1,2\n3,4\n"}}, "DSL_009", "columns"),
-    ("text for a price", {"source": CROSS, "data": {"csv": CSV.replace("20.5", "twenty")}}, "DSL_009", "twenty"),
-    ("time that falls", {"source": CROSS, "data": {"csv": CSV + "2023-01-01,1,1,1,1,1\n"}}, "DSL_009", "sort"),
-    ("binary", {"source": CROSS, "data": {"csv": "PAR1\0\0,close\n\0,1"}}, "DSL_009", "binary"),
-    ("no close", {"source": "result = open > 1", "data": {"csv": "open,high\n1,2\n3,4\n"}}, "DSL_009", "close"),
+    ("missing column", over(CSV, "result = data['vix'] > 1"), "DSL_009", "vix"),
+    ("empty file", over(" \n"), "DSL_009", "empty"),
+    ("one bar", over("open,close\n1,2\n"), "DSL_009", "one bar"),
+    ("no names", over("1,2\n3,4\n"), "DSL_009", "columns"),
+    ("text for a price", over(CSV.replace("20.5", "twenty")), "DSL_009", "twenty"),
+    ("time that falls", over(CSV + "2023-01-01,1,1,1,1,1\n"), "DSL_009", "sort"),
+    ("binary", over("PAR1\0\0,close\n\0,1"), "DSL_009", "binary"),
+    ("no close", over("open,high\n1,2\n3,4\n", "result = open > 1"), "DSL_009", "no column close"),
+    ("many columns", over(",".join(f"c{at}" for at in range(900_000))), "DSL_009", "900,000"),
+    ("many columns over two lines", over('"a\n",' + "b," * 200 + "\n1,2\n"), "DSL_009", "202"),
+    ("many bars", over("open,close\n" + "1,2\n" * 200_002), "DSL_009", "200,000"),
+    ("many bars of another system", over("open,close\r" + "1,2\r" * 200_002), "DSL_009", "200,000"),
+    ("a name without an end", over('"' + "a" * 200_000), "DSL_009", "line 1"),
     ("too long a source", {"source": "x = 1\n" * 7_000}, "DSL_005", "source bytes"),
     ("too much gas", {"source": DEAR, "data": {"demo": "market", "bars": 5_000}}, "DSL_005", "gas"),
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """A run as numbers that a page can draw: prices, lines by panel, decisions, time held, and the value of each name."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -50,52 +51,63 @@ def picture(
         count: how many of them at most.
     """
     last = min(first + count, len(data))
-    chart = build_chart("", data, result, account, trace)
+    part = [(name, line, _cut(values, len(data), first, last)) for name, line, values in trace]
+    shown, shown_account = _part(result, len(data), first, last), account and _account(account, first, last)
+    chart = build_chart("", data.iloc[first:last], shown, shown_account, part)
     return {
         "bars": len(data),
         "first": first,
-        "labels": list(chart.labels[first:last]),
+        "labels": list(chart.labels),
         "price": {name: numbers(data[name].iloc[first:last]) for name in _COLUMNS if name in data},
-        "warm_up": max(chart.warm_up - first, 0),
+        "warm_up": chart.warm_up,
         "panels": [
             {
                 "title": panel.title,
                 "is_percent": panel.is_percent,
-                "lines": [_line(line, first, last) for line in panel.lines if not _is_price(panel.title, line)],
+                "lines": [_line(line) for line in panel.lines if not _is_price(panel.title, line)],
             }
             for panel in chart.panels
         ],
         "markers": [
-            {"bar": mark.bar - first, "price": number(mark.price), "direction": mark.direction}
-            for mark in chart.markers if first <= mark.bar < last
+            {"bar": mark.bar, "price": number(mark.price), "direction": mark.direction}
+            for mark in chart.markers if mark.bar or not first
         ],
-        "spans": [
-            {"first": max(span.first - first, 0), "last": min(span.last, last) - first, "direction": span.direction}
-            for span in chart.spans if span.last > first and span.first < last
-        ],
-        "variables": _variables(trace, len(data), first, last),
+        "spans": [span._asdict() for span in chart.spans],
+        "variables": _variables(part, last - first),
     }  # fmt: skip
+
+
+def _cut(values: Any, size: int, first: int, last: int) -> Any:
+    return values[first:last] if getattr(values, "size", 0) == size else values
+
+
+def _part(result: Result, size: int, first: int, last: int) -> Result:
+    """Cut what is drawn: a picture costs what it shows, however many bars the run had."""
+    plots = tuple(row._replace(values=_cut(row.values, size, first, last)) for row in result.plots)
+    warm_up = max(result.metadata.get("warmup", 0) - first, 0)
+    return replace(result, plots=plots, metadata={**result.metadata, "warmup": warm_up})
+
+
+def _account(account: Performance, first: int, last: int) -> Performance:
+    return replace(account, equity=account.equity[first:last], position=account.position[first:last])
 
 
 def _is_price(title: str, line: Line) -> bool:
     return title == "price" and line.name == "close" and line.color == PRICE
 
 
-def _line(line: Line, first: int, last: int) -> dict[str, Any]:
-    found: Mapping[str, Any] = line._asdict()
-    return {**found, "values": numbers(line.values[first:last])}
+def _line(line: Line) -> dict[str, Any]:
+    return {**line._asdict(), "values": numbers(line.values)}
 
 
-def _variables(trace: Sequence[tuple[str, int, Any]], size: int, first: int, last: int) -> list[dict[str, Any]]:
+def _variables(trace: Sequence[tuple[str, int, Any]], size: int) -> list[dict[str, Any]]:
     found = [(name, line, values) for name, line, values in trace if getattr(values, "size", 0) == size]
     return [
         {
             "name": name,
             "line": line,
             "kind": "bool" if values.dtype == np.bool_ else "number",
-            "values": values[first:last].astype(int).tolist()
-            if values.dtype == np.bool_
-            else numbers(values[first:last]),
+            "values": values.astype(int).tolist() if values.dtype == np.bool_ else numbers(values),
         }
         for name, line, values in found[:_MOST_VARIABLES]
     ]

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Mapping
 from itertools import product
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pandas as pd
@@ -17,13 +16,12 @@ from mysingle.dsl.engine.budget import CancelToken
 from mysingle.dsl.engine.performance import Performance, measure
 from mysingle.dsl.engine.result import Result
 from mysingle.dsl.engine.run import RunOptions
-from mysingle.dsl.errors import Diagnostic, DSLDataError, DSLError, DSLParameterError, DSLTimeoutError, Severity
-from mysingle.dsl.limits import LIMITS, TIERS, ResourceLimits
-from mysingle.dsl.playground.demo import Demo, demo_bars
+from mysingle.dsl.errors import Diagnostic, DSLError, DSLParameterError, DSLTimeoutError, Severity
+from mysingle.dsl.limits import TIERS, ResourceLimits
 from mysingle.dsl.playground.picture import number, numbers, picture
-from mysingle.dsl.playground.requests import CheckRequest, CsvData, DemoData, ExplainRequest, RunRequest, SweepRequest
+from mysingle.dsl.playground.prices import check_columns, read_prices
+from mysingle.dsl.playground.requests import CheckRequest, ExplainRequest, RunRequest, SweepRequest
 from mysingle.dsl.sandbox.pool import WorkerPool
-from mysingle.dsl.workbench.datafile import check_bars, read_csv
 from mysingle.dsl.workbench.outcome import label
 from mysingle.dsl.workbench.report import explanation_document, shown
 
@@ -34,7 +32,6 @@ _TIER: Final = "free"
 _HERE: Final = TIERS["in_process"]
 """Up to this much work is done in the process itself: no kernel of it holds the interpreter for long."""
 _LIMITS: Final = ResourceLimits(MAX_EXECUTION_TIME_SECONDS=DEADLINE_SECONDS)
-_CSV_NAME: Final = Path("your file")
 _PRICES: Final = ("open", "high", "low", "close")
 _MOST_COMBINATIONS: Final = 3_600
 _BEST: Final = 20
@@ -46,20 +43,17 @@ class Pool:
     """The workers for runs that are too large for the process; they start with the first such run."""
 
     def __init__(self, size: int) -> None:
-        self._size = max(size, 1)
-        self._pool: WorkerPool | None = None
+        self._workers = WorkerPool(max(size, 1))
 
     def run(self, program: Program, data: Any, params: Mapping[str, Any], options: RunOptions) -> Result | None:
         """Run in a worker; None where the system has none, and the run must be done here."""
         if not sys.platform.startswith("linux"):
             return None
-        self._pool = self._pool or WorkerPool(self._size)
-        return self._pool.run(program.ir, data, params, options)
+        return self._workers.run(program.ir, data, params, options)
 
     def close(self) -> None:
         """End the workers."""
-        if self._pool is not None:
-            self._pool.close()
+        self._workers.close()
 
 
 def check(request: CheckRequest, _pool: Pool, _cancel: CancelToken) -> Document:
@@ -125,26 +119,12 @@ def run(request: RunRequest, pool: Pool, cancel: CancelToken) -> Document:
 
 def _prepared(request: Any) -> tuple[pd.DataFrame, Program]:
     """Read the data, compile the source for its columns, and check that it has what the program reads."""
-    data = _bars(request.data)
+    data = read_prices(request.data)
     program = compile_strategy(request.source, request.profile, request.mode, list(data.columns))
     needed = list(program.columns)
     needed += [name for name in _PRICES if program.ir.orders and name not in needed]
-    check_bars(_CSV_NAME, data, [*needed, *(name for name in ("close",) if name not in needed)], allow_missing=True)
-    for name in (*_PRICES, "volume"):
-        if name in data.columns and name not in needed and not pd.api.types.is_numeric_dtype(data[name].dtype):
-            data[name] = pd.to_numeric(data[name], errors="coerce")  # it is only drawn
+    check_columns(data, needed)
     return data, program
-
-
-def _bars(data: DemoData | CsvData) -> pd.DataFrame:
-    if isinstance(data, DemoData):
-        return demo_bars(Demo(data.demo, data.bars, data.seed))
-    found = read_csv(_CSV_NAME, data.csv.encode("utf-8", "surrogatepass"))
-    if len(found) < 2:
-        raise DSLDataError(f"{_CSV_NAME}: one bar is not enough to draw or to run over")
-    if len(found) > LIMITS.bars:
-        raise DSLDataError(f"{_CSV_NAME}: the file has {len(found):,} bars, the limit is {LIMITS.bars:,}")
-    return found
 
 
 def _outcome(data: pd.DataFrame, result: Result, performance: Performance | None) -> Document:

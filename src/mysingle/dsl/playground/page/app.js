@@ -14,6 +14,7 @@ const MOST_CSV = 8 * 1024 * 1024;
 let gallery = [];
 let csv = null;
 let sound = false;
+let flights = 0;
 
 // prices
 
@@ -89,11 +90,13 @@ function verdict(sense, words) {
 
 async function run() {
   if (!sound) return;
+  flights += 1;
   by("busy").hidden = false;
   try {
     const answer = await post("run", request());
     if (!answer) return;
     by("alert").hidden = true;
+    by("chart").classList.remove("stale");
     results.figures(answer);
     results.warnings(answer);
     results.trades(answer);
@@ -102,7 +105,8 @@ async function run() {
     fail(error);
     if (error.diagnostics?.some((item) => item.line)) editor.show(error.diagnostics, {});
   } finally {
-    by("busy").hidden = true;
+    flights -= 1;
+    by("busy").hidden = flights > 0;
   }
 }
 
@@ -115,6 +119,7 @@ function summary(answer) {
 }
 
 function fail(error) {
+  by("chart").classList.add("stale");
   by("alert").hidden = false;
   by("alert").textContent = error.message;
 }

@@ -369,7 +369,7 @@ function cross(height) {
 function readOut() {
   const box = by("readout");
   if (!picture) return fill(box);
-  const at = cursor >= 0 ? cursor : picture.labels.length - 1;
+  const at = cursor >= 0 ? cursor : view.last - 1;
   const parts = [make("b", {}, picture.labels[at])];
   const add = (name, value, ink) => {
     const mark = make("i");
@@ -409,12 +409,14 @@ function zoom(factor, around = null) {
   const size = wide() * factor;
   move(middle - share * size, size);
   draw();
+  readOut();
 }
 
 function all() {
   if (!picture) return;
   move(0, picture.labels.length);
   draw();
+  readOut();
 }
 
 function onWheel(event) {

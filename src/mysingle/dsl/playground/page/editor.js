@@ -27,7 +27,7 @@ export const useColumns = (names) => { columns = names; };
 
 export function start(onChange) {
   changed = onChange;
-  source.addEventListener("input", () => { redraw(); changed(); ask(); });
+  source.addEventListener("input", () => { tip.hidden = true; redraw(); changed(); ask(); });
   source.addEventListener("scroll", follow);
   source.addEventListener("keydown", onKey);
   source.addEventListener("click", () => { close(); ask(); });
@@ -151,7 +151,7 @@ function open(completion, position) {
     onmousedown: (event) => { event.preventDefault(); accept(at); },
   }, item.label, make("small", {}, item.doc || (item.detail === item.label ? item.kind : item.detail)))));
   offers.hidden = false;
-  source.setAttribute("aria-expanded", "true");
+  by("said").textContent = `${items.length} proposals: ${items[0].label}`;
   placeBelow(offers, position.line, [...typed].slice(0, completion.column - 1).join(""));
   return choose(0);
 }
@@ -188,7 +188,7 @@ function accept(at) {
 function close() {
   offers.hidden = true;
   chosen = -1;
-  source.setAttribute("aria-expanded", "false");
+  by("said").textContent = "";
   source.removeAttribute("aria-activedescendant");
 }
 
