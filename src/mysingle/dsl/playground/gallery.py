@@ -1,7 +1,7 @@
 """Strategies to begin with; each is a file of its own beside this module."""
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from mysingle.dsl.playground.demo import Demo
@@ -21,11 +21,11 @@ _SHOWN: Final[tuple[tuple[str, Demo, dict[str, Any] | None], ...]] = (
 @cache
 def gallery() -> list[dict[str, Any]]:
     """Return the strategies with their texts and the data that they begin with."""
-    folder = files(__package__).joinpath("strategies")
+    folder = Path(__file__).with_name("strategies")
     return [
         {
             "id": name,
-            "source": folder.joinpath(f"{name}.dsl").read_text(encoding="utf-8"),
+            "source": (folder / f"{name}.dsl").read_text(encoding="utf-8"),
             "data": {"demo": demo.kind, "bars": demo.bars, "seed": demo.seed},
             "sweep": ranges,
         }

@@ -2,7 +2,7 @@
 
 import json
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -111,4 +111,4 @@ def _functions() -> bytes:
 @cache
 def _page_files() -> dict[str, bytes]:
     """Read the files of the page; a name in a request is looked up among them and never becomes a path."""
-    return {item.name: item.read_bytes() for item in files(__package__).joinpath("page").iterdir()}
+    return {item.name: item.read_bytes() for item in Path(__file__).with_name("page").iterdir()}

@@ -266,7 +266,7 @@ def _ticks(index: Any) -> tuple[tuple[int, str], ...]:
         return tuple((at, str(index[at])) for at in range(0, len(index), step))
     chosen: list[tuple[int, str]] = []
     for pattern in ("%Y", "%b %Y", "%d %b", "%d %b %H:%M"):
-        words = index.strftime(pattern)
+        words = index.strftime(pattern).tolist()
         marks = [(at, str(words[at])) for at in range(1, len(words)) if words[at] != words[at - 1]]
         if len(marks) > _TICKS and chosen:
             break
