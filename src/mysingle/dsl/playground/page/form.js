@@ -103,7 +103,7 @@ function number(id, name, property, value, isWhole, help) {
   const step = stepOf(property, isWhole);
   const bounded = property.minimum !== undefined && property.maximum !== undefined;
   const exact = make("input", { type: "number", id, step: String(step), min: property.minimum?.toString(),
-    max: property.maximum?.toString(), value: value ?? "", "aria-describedby": help, class: bounded ? "" : "wide" });
+    max: property.maximum?.toString(), value: String(value ?? ""), "aria-describedby": help, class: bounded ? "" : "wide" });
   const read = (text) => {
     const found = Number(text);
     return text === "" || !fits(property, found) || (isWhole && !Number.isInteger(found)) ? null : found;
