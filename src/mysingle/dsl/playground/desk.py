@@ -16,7 +16,7 @@ from mysingle.dsl.playground.work import DEADLINE_SECONDS, Pool, with_findings
 __all__ = ["Desk"]
 
 _AT_ONCE: Final = 4
-_WAITING: Final = 32
+_WAITING: Final = 12
 _RETRY_SECONDS: Final = 5.0
 Asked = TypeVar("Asked")
 Work = Callable[[Asked, Pool, CancelToken], dict[str, Any]]
@@ -32,14 +32,19 @@ class Desk:
     """
 
     def __init__(self, workers: int, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-        self._pool = Pool(workers)
+        self._workers = workers
         self._deadline_seconds = deadline_seconds
-        self._limiter: anyio.CapacityLimiter | None = None
         self._inside = 0
+        self._open()
+
+    def _open(self) -> None:
+        self._pool = Pool(self._workers)
+        self._limiter: anyio.CapacityLimiter | None = None  # it belongs to the loop that runs
 
     @asynccontextmanager
     async def lifespan(self, _app: object) -> AsyncIterator[None]:
-        """End the workers with the service."""
+        """End the workers with the service, which may start again."""
+        self._open()
         yield
         self._pool.close()
 
@@ -57,7 +62,7 @@ class Desk:
                 reason="PLAYGROUND_BUSY",
                 retry_after_seconds=_RETRY_SECONDS,
             )
-        self._limiter = self._limiter or anyio.CapacityLimiter(_AT_ONCE)  # it belongs to the loop that runs
+        self._limiter = self._limiter or anyio.CapacityLimiter(_AT_ONCE)
         self._inside += 1
         try:
             async with self._limiter:

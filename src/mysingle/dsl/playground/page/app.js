@@ -56,7 +56,15 @@ async function take(file) {
 // checking and running
 
 const mode = () => (by("research").checked ? "research" : "strict");
-const request = () => ({ source: editor.text(), data: data(), params: form.chosen(), mode: mode() });
+const request = () => ({
+  source: editor.text(), data: data(), params: form.chosen(), mode: mode(), account: account(),
+});
+
+function account() {
+  const share = (input) => Math.min(Math.max(Number(input.value) || 0, 0), 50) / 100;
+  const { commission, slippage } = by("costs").elements;
+  return { commission: share(commission), slippage: share(slippage) };
+}
 
 async function check() {
   const source = editor.text();
@@ -80,6 +88,7 @@ async function check() {
   form.show(answer.program.parameters);
   sweep.show(answer.program);
   results.meaning(answer.program);
+  by("costs").hidden = !answer.program.has_orders;
   run();
 }
 
@@ -172,6 +181,8 @@ function startTheme() {
 function startData() {
   by("data").addEventListener("submit", (event) => event.preventDefault());
   by("data").addEventListener("input", runSoon);
+  by("costs").addEventListener("submit", (event) => event.preventDefault());
+  by("costs").addEventListener("input", runSoon);
   by("another").addEventListener("click", () => {
     const seed = by("data").elements.seed;
     seed.value = String((Number(seed.value) % 1_000_000) + 1);
