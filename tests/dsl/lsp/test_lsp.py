@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pytest
@@ -215,6 +216,25 @@ def test_too_long_a_source_is_not_read() -> None:
     assert lsp.hover(text, 1, 1) is None
     assert lsp.signature_help(text, 1, 1) is None
     assert "source bytes" in lsp.diagnostics(text)[0].message
+
+
+def test_declarations() -> None:
+    """Every function and namespace is declared, with optional arguments, named outputs, and brackets in pairs."""
+    text = lsp.declarations()
+    declared = set(re.findall(r"^declare (?:const|function) (\w+)", text, re.MULTILINE))
+    document = lsp.functions_document()
+
+    assert {"EMA", "close", "strategy", "plot"} <= declared
+    assert {entry["name"] for entry in document["globals"] if entry["kind"] == "column"} <= declared
+    assert "declare function EMA(series: Value, span: number): Series;" in text
+    assert "declare function MACD(series: Value, fast?: number, slow?: number, signal?: number): " in text
+    assert "combine_signals(...signals: Condition[]): Series;" in text
+    assert "  cumsum(): Series;" in text
+    assert "  int(default: any, min?: number, max?: number, step?: number, " in text
+    assert re.search(r"  cancel\(id: string\): void;", text)
+    assert '"38.2%": Series;' in text
+    assert "rolling(window: number, min_periods?: number): Rolling;" in text
+    assert all(text.count(one) == text.count(other) for one, other in ("()", "{}", "[]"))
 
 
 def test_functions_document() -> None:

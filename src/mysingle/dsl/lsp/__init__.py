@@ -5,6 +5,7 @@ from mysingle._kernel.extras import lazy_exports
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mysingle.dsl.lsp.catalog import functions_document
+    from mysingle.dsl.lsp.declarations import declarations
     from mysingle.dsl.lsp.service import (
         Completion,
         Hover,
@@ -24,14 +25,13 @@ __all__ = [
     "Signature",
     "analyse",
     "complete",
+    "declarations",
     "diagnostics",
     "functions_document",
     "hover",
     "signature_help",
 ]
 
-_SERVICE = tuple(name for name in __all__ if name != "functions_document")
+_APART = {"declarations": ".declarations", "functions_document": ".catalog"}
 
-__getattr__, __dir__ = lazy_exports(
-    __name__, {**dict.fromkeys(_SERVICE, ".service"), "functions_document": ".catalog"}, extra="dsl"
-)
+__getattr__, __dir__ = lazy_exports(__name__, {**dict.fromkeys(__all__, ".service"), **_APART}, extra="dsl")

@@ -169,9 +169,8 @@ function grid(panel) {
     context.moveTo(0, y);
     context.lineTo(plotWidth(), y);
     context.stroke();
-    if (y > panel.top + 5 && y < panel.top + panel.height - 3) {
-      context.fillText(panel.is_percent ? `${brief(value)}%` : brief(value), plotWidth() + 6, y);
-    }
+    const near = Math.min(Math.max(y, panel.top + 6), panel.top + panel.height - 6);
+    context.fillText(panel.is_percent ? `${brief(value)}%` : brief(value), plotWidth() + 6, near);
   }
 }
 

@@ -8,9 +8,9 @@ const percent = (value) => `${value > 0 ? "+" : ""}${(value * 100).toFixed(1)} %
 const share = (value) => `${(value * 100).toFixed(1)} %`;
 const FIGURES = [
   ["total_return", "Return", percent, true], ["buy_and_hold", "Buy and hold", percent, true],
-  ["max_drawdown", "Largest fall", share], ["sharpe_annual", "Sharpe, a year", (value) => value.toFixed(2)],
+  ["max_drawdown", "Largest fall", share], ["sharpe_annual", "Sharpe a year", (value) => value.toFixed(2)],
   ["trades", "Trades", (value) => value.toFixed(0)], ["win_rate", "Won", share],
-  ["profit_factor", "Won / lost", (value) => value.toFixed(2)], ["exposure", "In the market", share],
+  ["profit_factor", "Won / lost", (value) => value.toFixed(2)], ["exposure", "Invested", share],
 ];
 
 export function figures(answer) {
