@@ -186,7 +186,7 @@ def test_environment_has_one_reader(module: Any) -> None:
     allowed = module.name.startswith(
         (
             *("mysingle._kernel.settings", "mysingle.embedded", "mysingle.testing.attacks._serve"),
-            *("mysingle.tooling.check", "mysingle.tooling.git"),
+            *("mysingle.tooling.check", "mysingle.tooling.devplatform", "mysingle.tooling.git"),
         )
     )
 

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "audit": "Verify that the audit log is what was written.",
     "check": "Find what a service does against the rules of the guide.",
     "completion": "Print the completion script of bash, zsh or fish.",
+    "dev": "Run the whole platform on this machine: data servers, services, gateway.",
     "doctor": "Look at everything around a service: settings, servers, clocks, trust, drain.",
     "dsl": "Check, run and explain strategies.",
     "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",

@@ -1,6 +1,7 @@
 """`mysingle run`: serve one app."""
 
 import argparse
+from pathlib import Path
 
 __all__ = ["add_arguments", "execute"]
 
@@ -13,13 +14,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; 0.0.0.0 in a container")
     parser.add_argument("--port", type=_port, default=8000, help="the port to listen on, 8000; 0 takes a free one")
     parser.add_argument("--fd", type=int, help="a listening socket shared with other processes, instead")
+    parser.add_argument("--after", type=int, metavar="PID", help="take the place of that process when it has ended")
+    parser.add_argument("--modules", type=Path, metavar="FILE", help="where to note the libraries; --after loads them")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve, and return the exit code."""
-    from mysingle.core import leave_within, run
+    from mysingle.cli._succession import await_end, load_libraries, note_libraries
+    from mysingle.core import leave_within, load_app, run
 
-    exit_code = run(arguments.app, arguments.host, arguments.port, fd=arguments.fd)
+    if arguments.after is not None:
+        load_libraries(arguments.modules)
+        await_end(arguments.after)
+    app = load_app(arguments.app)
+    note_libraries(arguments.modules)
+    exit_code = run(app, arguments.host, arguments.port, fd=arguments.fd)
     leave_within(_LEAVE_SECONDS, exit_code)
     return exit_code
 

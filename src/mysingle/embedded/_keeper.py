@@ -4,10 +4,11 @@ Stand between a service and one server, so that the server ends when the service
 Run as `python -I -S _keeper.py OWNER LOCK TEMPORARY COMMAND...` by `_process.py`, with only the standard library.
 
 - OWNER is the service's process id.
-- LOCK is a descriptor that the server keeps open as long as it lives.
+- LOCK is a descriptor that the server keeps open as long as it lives, or empty.
 - TEMPORARY is a directory to remove once the owner cannot do it any more, or empty. Its data are worth no grace.
 - Standard output gets the server's process id, one line. The exit status is the server's.
-- Standard input is the line to the owner: `t` ends the server gently, `k` at once, end of file means the owner is gone.
+- Standard input is the line to the owner: `t` ends the server gently, `k` at once, `a` asks it to end and gives it the
+  time that the owner takes until it says `k`. End of file means the owner is gone.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from collections.abc import Callable
 
 GRACE_SECONDS = 3.0
 OWNER_POLL_SECONDS = 1.0
-TERMINATE, KILL, OWNER_GONE, SERVER_GONE = b"t", b"k", b"", b"-"
+TERMINATE, KILL, ASK, OWNER_GONE, SERVER_GONE = b"t", b"k", b"a", b"", b"-"
 PR_SET_PDEATHSIG = 1
 
 
@@ -35,7 +36,7 @@ def main(owner: str, lock: str, temporary: str, *command: str) -> int:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
         process_group=0,
-        pass_fds=(int(lock),),
+        pass_fds=(int(lock),) if lock else (),
         preexec_fn=_die_with_keeper(os.getpid()) if sys.platform == "linux" else None,
     )
     with contextlib.suppress(BrokenPipeError):
@@ -79,8 +80,10 @@ def _await_order(server: subprocess.Popen[bytes], owner: int, wake: socket.socke
         selector.register(wake, selectors.EVENT_READ)
         while server.poll() is None:
             ready = {key.fileobj for key, _ in selector.select(OWNER_POLL_SECONDS)}
+            if sys.stdin in ready and (order := os.read(sys.stdin.fileno(), 1)) != ASK:
+                return order
             if sys.stdin in ready:
-                return os.read(sys.stdin.fileno(), 1)
+                _signal_group(server, signal.SIGTERM)
             if wake in ready and signal.SIGTERM in wake.recv(64):
                 return TERMINATE
             # A fork of the owner may hold the other end of the pipe open, so end of file is not the only sign.

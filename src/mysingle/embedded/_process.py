@@ -3,7 +3,6 @@
 import os
 import selectors
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,10 +12,10 @@ from typing import IO
 from mysingle.embedded._errors import PortInUseError, ServerStartError
 from mysingle.embedded._home import Home
 from mysingle.embedded._keeper import GRACE_SECONDS, KILL, TERMINATE
+from mysingle.embedded.keeping import kept
 
 __all__ = ["ServerProcess"]
 
-_KEEPER = Path(__file__).with_name("_keeper.py")
 _SPAWN_SECONDS = 10.0
 _STOP_SECONDS = GRACE_SECONDS + 3.0
 _POLL_SECONDS = 0.02
@@ -108,11 +107,9 @@ class ServerProcess:
 
 
 def _spawn_keeper(command: Sequence[str], home: Home, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    temporary = str(home.path) if home.is_temporary else ""
-    keeper = [sys.executable, "-I", "-S", str(_KEEPER), str(os.getpid()), str(home.lock), temporary]
     with _new_log(home.log) as log:
         return subprocess.Popen(  # noqa: S603 - our own program and a command that we composed
-            [*keeper, *command],
+            kept(command, lock=home.lock, temporary=home.path if home.is_temporary else None),
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
