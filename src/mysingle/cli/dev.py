@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("app", nargs="?", help="the one app to run, for example app.main:app, without a stack file")
     parser.add_argument("--file", type=Path, help="the stack file; mysingle.toml of this folder when there is one")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this service alone; more of them")
-    parser.add_argument("--port", type=int, help="where the one service listens, without a stack file")
+    parser.add_argument("--port", type=_port, help="where the one service listens, without a stack file")
     parser.add_argument("--keep-data", type=Path, metavar="FOLDER", help="keep data there, instead of in memory")
     parser.add_argument("--no-gateway", action="store_true", help="without Envoy in front")
     parser.add_argument("--no-reload", action="store_true", help="do not start a service anew after an edit")
@@ -53,6 +53,12 @@ def execute(arguments: argparse.Namespace) -> int:
         screen.show(f"\n{table(_HEADER, rows)}\n")
 
     return asyncio.run(run_platform(plan, screen, show_addresses, reload=not arguments.no_reload))
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 1 and 65535")
+    return int(text)
 
 
 def _stack(arguments: argparse.Namespace) -> "Stack":

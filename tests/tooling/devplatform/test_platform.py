@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from tests.tooling.devplatform.conftest import STARTED, Platform, free_port, processes_of, running, wait_until
 from tests.tooling.devplatform.conftest import write_service as write
 
@@ -27,6 +26,9 @@ paths = ["/second"]
 [services.third]
 folder = "third"
 """
+
+NO_MONGO = "mongodb://127.0.0.1:9"
+"""A server that nobody needs: none is started, which makes a test quicker."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,9 @@ def test_cold_start(platform: Platform) -> None:
     for port in (mongo, redis):
         socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
 
-    assert [httpx.get(f"{platform.address(name)}/ready").status_code for name in ("first", "second", "third")] == [200] * 3
+    assert [httpx.get(f"{platform.address(name)}/ready").status_code for name in ("first", "second", "third")] == [
+        200
+    ] * 3
 
 
 def test_variables(platform: Platform) -> None:
@@ -184,7 +188,7 @@ def _answers(port: int) -> bool:
 def test_end(tmp_path: Path, number: signal.Signals) -> None:
     """A signal ends everything in order: requests in flight are answered, and nothing is left."""
     write(tmp_path, "only")
-    with running(tmp_path / "only", "--no-reload") as platform:
+    with running(tmp_path / "only", "--no-reload", MONGODB_URL=NO_MONGO) as platform:
         platform.wait_for(STARTED)
         answers: list[str] = []
         url = f"{platform.address('only')}/only/slow"
@@ -221,7 +225,7 @@ def test_data_are_kept(tmp_path: Path) -> None:
     write(tmp_path, "only")
     answers = []
     for words in (b"SET kept yes\r\n", b"GET kept\r\n"):
-        with running(tmp_path / "only", "--keep-data", "../data", "--no-reload") as platform:
+        with running(tmp_path / "only", "--keep-data", "../data", "--no-reload", MONGODB_URL=NO_MONGO) as platform:
             platform.wait_for(STARTED)
             port = int(platform.address("Redis").rpartition(":")[2])
             with socket.create_connection(("127.0.0.1", port)) as connection:

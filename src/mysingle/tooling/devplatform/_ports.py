@@ -85,10 +85,18 @@ def _inodes(port: int) -> set[str]:
 
 def _has_socket(folder: Path, inodes: set[str]) -> bool:
     try:
-        targets = [str(link.readlink()) for link in (folder / "fd").iterdir()]
+        links = list((folder / "fd").iterdir())
     except OSError:  # it has ended, or belongs to somebody else
         return False
+    targets = (_target(link) for link in links)
     return any(match[1] in inodes for target in targets if (match := re.fullmatch(r"socket:\[(\d+)\]", target)))
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # closed meanwhile
+        return ""
 
 
 def _command(folder: Path) -> str:
