@@ -192,7 +192,7 @@ def test_walk(page: str, environment: dict[str, str]) -> None:
             for command in block.commands if block.language == "bash" else ():
                 if command.startswith("curl "):
                     last_id = _curl(command.replace("<id>", last_id), port) or last_id
-                elif "mysingle run" in command or command.startswith("python "):
+                elif re.search(r"mysingle (run|dev)\b", command) or command.startswith("python "):
                     service.restart(command)
 
 

@@ -65,7 +65,7 @@ def _create(arguments: argparse.Namespace) -> int:
         ("python -m venv .venv && . .venv/bin/activate", ""),
         ('pip install -e ".[dev]"', ""),
         ("pytest", "its tests, on real servers that start by themselves"),
-        ("python dev.py", "serve it on port 8000"),
+        ("mysingle dev", "serve it on port 8000; an edit starts it anew"),
     ]
     _say(f"{answers.service_name} is in {folder}, {len(files)} files.", "Next:", steps)
     return 0

@@ -58,6 +58,9 @@ class _Platform:
         begun = time.monotonic()
         for number in _SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self._take, number)
+        self._screen.say(
+            f"starts {', '.join(('MongoDB', 'Redis', *(service.name for service in self._plan.services)))}"
+        )
         try:
             await asyncio.to_thread(self._stack.start)
             return await self._run_services(begun, show_addresses)
