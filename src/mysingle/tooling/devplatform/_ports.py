@@ -12,7 +12,6 @@ __all__ = ["HOST", "Ports", "describe_owner", "is_free"]
 HOST = "127.0.0.1"
 _LISTENING = "0A"
 _MAX_PORT = 65_535
-_TAKEN = "PORT_IN_USE"
 
 
 class Ports:
@@ -36,13 +35,10 @@ class Ports:
 
     def _take(self, user: str, port: int) -> None:
         if port in self._users:
-            raise PlatformError(
-                f"{self._where}: {user} is {port}, as {self._users[port]}; choose another", reason=_TAKEN
-            )
+            raise PlatformError(f"{self._where}: {user} is {port}, as {self._users[port]}; choose another")
         if not is_free(port):
             raise PlatformError(
-                f"{user} is {port}, and there listens {describe_owner(port)}; stop it, or choose another port",
-                reason=_TAKEN,
+                f"{user} is {port}, and there listens {describe_owner(port)}; stop it, or choose another port"
             )
         self._users[port] = user
 

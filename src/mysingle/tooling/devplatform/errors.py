@@ -10,8 +10,8 @@ __all__ = ["PlatformError", "StackFileError"]
 class PlatformError(MySingleError):
     """The platform cannot be started as it is asked for; the message says what to do."""
 
-    def __init__(self, message: str, *, reason: str = "PLATFORM_INVALID") -> None:
-        super().__init__(message, code=ErrorCode.FAILED_PRECONDITION, reason=reason)
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=ErrorCode.FAILED_PRECONDITION, reason="PLATFORM_INVALID")
 
 
 class StackFileError(PlatformError):
@@ -19,4 +19,4 @@ class StackFileError(PlatformError):
 
     def __init__(self, file: Path, place: str, what: str) -> None:
         self.file = file
-        super().__init__(f"{file}: {f'{place}: ' if place else ''}{what}", reason="STACK_FILE_INVALID")
+        super().__init__(f"{file}: {f'{place}: ' if place else ''}{what}")
