@@ -7,8 +7,9 @@ import select
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
-__all__ = ["await_end", "load_libraries", "note_libraries"]
+__all__ = ["await_end", "libraries_changed", "load_libraries", "note_libraries", "start_over"]
 
 _POLL_SECONDS = 0.05
 
@@ -40,6 +41,28 @@ def await_end(pid: int) -> None:
         while True:
             os.kill(pid, 0)
             time.sleep(_POLL_SECONDS)
+
+
+def libraries_changed(since: float) -> bool:
+    """Tell whether a loaded module is not what its file says any more, or its file is gone."""
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    return any(_has_changed(file, since) for file in files if file)
+
+
+def start_over() -> NoReturn:
+    """Become a new process of the same command, which has nobody to wait for."""
+    words = list(sys.orig_argv)
+    if "--after" in words:
+        place = words.index("--after")
+        del words[place : place + 2]
+    os.execv(sys.executable, [sys.executable, *words[1:]])  # noqa: S606  # the command that this process was started with
+
+
+def _has_changed(file: str, since: float) -> bool:
+    try:
+        return os.stat(file).st_mtime > since  # noqa: PTH116  # of a thousand files, and a Path costs as much again
+    except OSError:
+        return True
 
 
 def _await_descriptor(descriptor: int) -> None:

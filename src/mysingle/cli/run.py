@@ -1,6 +1,7 @@
 """`mysingle run`: serve one app."""
 
 import argparse
+import time
 from pathlib import Path
 
 __all__ = ["add_arguments", "execute"]
@@ -20,17 +21,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Serve, and return the exit code."""
-    from mysingle.cli._succession import await_end, load_libraries, note_libraries
+    from mysingle.cli._succession import note_libraries
     from mysingle.core import leave_within, load_app, run
 
     if arguments.after is not None:
-        load_libraries(arguments.modules)
-        await_end(arguments.after)
+        _take_over(arguments.after, arguments.modules)
     app = load_app(arguments.app)
     note_libraries(arguments.modules)
     exit_code = run(app, arguments.host, arguments.port, fd=arguments.fd)
     leave_within(_LEAVE_SECONDS, exit_code)
     return exit_code
+
+
+def _take_over(pid: int, modules: Path | None) -> None:
+    """Return when it is this process's turn; what was loaded for it is what lies on the disk then."""
+    from mysingle.cli._succession import await_end, libraries_changed, load_libraries, start_over
+
+    begun = time.time()
+    load_libraries(modules)
+    await_end(pid)
+    if libraries_changed(begun):
+        start_over()
 
 
 def _port(text: str) -> int:

@@ -70,9 +70,9 @@ def wait_until(condition: Callable[[], bool], seconds: float = SECONDS) -> bool:
     return True
 
 
-def environment(temporary: Path, **more: str) -> dict[str, str]:
-    """Return the variables of a terminal in which this package can be imported."""
-    places = os.pathsep.join(path for path in sys.path if path)
+def environment(temporary: Path, more_code: str = "", **more: str) -> dict[str, str]:
+    """Return the variables of a terminal in which this package can be imported, and more code."""
+    places = os.pathsep.join(path for path in (*sys.path, more_code) if path)
     return {**os.environ, "PYTHONPATH": places, "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 

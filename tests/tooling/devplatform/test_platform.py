@@ -4,6 +4,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -218,6 +219,62 @@ def test_killed(tmp_path: Path) -> None:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=5)
         assert wait_until(lambda: list((platform.folder / "temporary").iterdir()) == [], 10)
+
+
+def test_service_that_never_starts(tmp_path: Path) -> None:
+    """Without reload a service that cannot start ends everything, with exit code 1 and its own words."""
+    write(tmp_path, "only").write_text("import no_such_library")
+    with running(tmp_path / "only", "--no-reload", MONGODB_URL=NO_MONGO) as platform:
+        code = platform.process.wait(30)
+        platform.close()
+
+        assert code == 1
+        assert any("No module named 'no_such_library'" in line for line in platform.lines)
+        assert platform.children() == []
+
+
+def test_second_signal(tmp_path: Path) -> None:
+    """A service that does not end when it is asked to ends at the second signal."""
+    file = write(tmp_path, "only")
+    file.write_text(file.read_text().replace("await asyncio.sleep(0.6)", "__import__('time').sleep(600)"))
+    with running(tmp_path / "only", "--no-reload", MONGODB_URL=NO_MONGO) as platform:
+        platform.wait_for(STARTED)
+        url = f"{platform.address('only')}/only/slow"
+        request = threading.Thread(target=_try, args=(url,))
+        request.start()
+        platform.wait_for("slow begins")
+
+        platform.process.send_signal(signal.SIGINT)
+        platform.wait_for("everything ends")
+        code = platform.end(signal.SIGINT)
+        request.join(10)
+
+        assert code == 0
+        assert processes_of(tmp_path / "only") == []
+
+
+def _try(url: str) -> None:
+    with suppress(httpx.TransportError):
+        httpx.get(url, timeout=60)
+
+
+def test_library_that_changes(tmp_path: Path) -> None:
+    """Code outside of the folder is as it is on the disk when a service starts anew, whatever was loaded before."""
+    file = write(tmp_path, "only")
+    library = tmp_path / "shared" / "shared_numbers.py"
+    library.parent.mkdir()
+    library.write_text("NUMBER = 1")
+    file.write_text(f"from shared_numbers import NUMBER\n{file.read_text()}".replace('"answer": 1', '"answer": NUMBER'))
+    with running(tmp_path / "only", MONGODB_URL=NO_MONGO, more_code=str(library.parent)) as platform:
+        platform.wait_for(STARTED)
+        assert platform.facts("only")["answer"] == 1
+        assert wait_until(lambda: any(" --after " in words for words in platform.children()))
+        library.write_text("NUMBER = 2")
+        mark = platform.mark()
+        file.touch()
+        platform.wait_for("only is ready", mark)
+
+        assert platform.facts("only")["answer"] == 2
 
 
 def test_data_are_kept(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class _Platform:
         self._reload = reload
         self._stack = EmbeddedStack(plan.data_dir, environ=plan.environment)
         self._gateway = _envoy(plan)
+        self._has_gateway = False
         self._services: dict[str, RunningService] = {}
         self._notes = Path(tempfile.mkdtemp(prefix="mysingle-")) if reload else None
         self._ending = asyncio.Event()
@@ -128,6 +129,7 @@ class _Platform:
             await service.settled.wait()
         if self._gateway is not None:
             await asyncio.to_thread(self._gateway.start)
+            self._has_gateway = True
 
     def _summarise(self, seconds: float) -> None:
         if self._plan.note:
@@ -161,7 +163,7 @@ class _Platform:
         """Start a server again that has ended."""
         while True:
             await asyncio.sleep(_SERVER_POLL_SECONDS)
-            for server in (self._stack.mongo, self._stack.redis):
+            for server in (self._stack.mongo, self._stack.redis, self._gateway if self._has_gateway else None):
                 if server is not None and not server.is_running:
                     self._screen.say(f"{server.name} has ended; it is started again")
                     try:
