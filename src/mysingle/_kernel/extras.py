@@ -8,6 +8,7 @@ __all__ = ["EXTRAS", "MissingExtraError", "lazy_exports", "require"]
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "web": ("fastapi", "uvicorn"),
+    "api-docs": ("fastapi_offline",),
     "auth": ("joserfc", "argon2", "httpx", "starlette", "jinja2", "aiosmtplib", "email_validator"),
     "database": ("pymongo", "beanie", "redis", "duckdb", "orjson", "msgpack"),
     "dsl": ("numpy", "talib", "pandas", "msgpack"),

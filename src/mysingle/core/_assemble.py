@@ -32,6 +32,7 @@ from mysingle.core._operations import (
     documented_operations,
     make_operations,
 )
+from mysingle.core._pages import DOCUMENTATION_PATHS
 from mysingle.core._revocation import RedisRevocations
 from mysingle.core._service_app import ServiceApp
 from mysingle.core.service import ServiceConfig, ServiceConfigError
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from mysingle.core._iam import IamParts
 
 __all__ = ["MIDDLEWARE", "assemble"]
-
-DOCUMENTATION_PATHS = ("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json")
 
 
 @dataclass(frozen=True, slots=True)

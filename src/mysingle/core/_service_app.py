@@ -10,6 +10,7 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Route
 
 from mysingle._kernel.asgi import App, Receive, Scope, Send, route_path
+from mysingle.core._pages import make_pages
 
 __all__ = ["ServiceApp"]
 
@@ -54,11 +55,14 @@ class ServiceApp(FastAPI):
         self.router.on_startup, self.router.on_shutdown = handlers
 
     def setup(self) -> None:
-        """Make the documentation, and keep it apart from the router's routes."""
+        """Make the documentation with pages of our own, and keep it apart from the router's routes."""
         before = len(self.router.routes)
         super().setup()
-        self.pages = tuple(route for route in self.router.routes[before:] if isinstance(route, Route))
+        made = {route.path: route for route in self.router.routes[before:] if isinstance(route, Route)}
         del self.router.routes[before:]
+        if self.openapi_url:
+            made |= {page.path: page for page in make_pages(self)}
+        self.pages = tuple(made.values())
 
     def openapi(self) -> dict[str, Any]:
         """Return the API document; with an identity header, so that the documentation page can call the routes."""

@@ -85,7 +85,8 @@ def _checked(app: Any) -> FastAPI:
 
 def _http(app: FastAPI) -> Iterator[Endpoint]:
     public = _public_paths(app)
-    operations = {getattr(route, "path", "") for route in getattr(app, "operations", ())} | _documentation(app)
+    apart = (*getattr(app, "operations", ()), *getattr(app, "pages", ()))
+    operations = {getattr(route, "path", "") for route in apart} | _documentation(app)
     for context in iter_route_contexts(app.routes):
         path = context.path or ""
         tags = tuple(str(getattr(tag, "value", tag)) for tag in getattr(context, "tags", None) or ())
