@@ -18,6 +18,9 @@ def _bash(tree: Node) -> str:
             {_places(tree)}) place="$place $word" ;;
         esac
     done
+    if [[ $current == = ]]; then current=""
+    elif [[ $previous == = ]]; then previous="${{COMP_WORDS[COMP_CWORD-2]}}"
+    fi
     COMPREPLY=()
     case "$place $previous" in
 {_lines(_bash_values(tree))}    esac
@@ -32,7 +35,7 @@ complete -o default -F {function} {tree.place}
 
 def _bash_candidates(tree: Node) -> Iterator[str]:
     for node in tree.walk():
-        words, flags = _quoted(" ".join(_words(node))), _quoted(" ".join(_flags(node)))
+        words, flags = _quoted(" ".join(child.name for child in node.children)), _quoted(" ".join(_flags(node)))
         yield f"        {_quoted(node.place)}) words={words} flags={flags} ;;"
 
 
@@ -54,7 +57,9 @@ def _zsh(tree: Node) -> str:
             {_places(tree)}) place="$place $word" ;;
         esac
     done
-    case "$place $words[CURRENT-1]" in
+    local previous=$words[CURRENT-1]
+    [[ $words[CURRENT] == --*=* ]] && previous=${{words[CURRENT]%%=*}} && compset -P '*='
+    case "$place $previous" in
 {_lines(_zsh_values(tree))}    esac
     case "$place" in
 {_lines(_zsh_candidates(tree))}    esac
@@ -70,7 +75,7 @@ compdef {function} {tree.place}
 
 def _zsh_candidates(tree: Node) -> Iterator[str]:
     for node in tree.walk():
-        words, flags = _described(node, _words(node)), _described(node, _flags(node))
+        words, flags = _described(node, [child.name for child in node.children]), _described(node, _flags(node))
         yield f"        {_quoted(node.place)}) candidates=({words}) flags=({flags}) ;;"
 
 
@@ -112,8 +117,6 @@ def _fish_rules(tree: Node, function: str) -> Iterator[str]:
         head = f"complete -c {tree.place} -n {_quoted(place)}"
         for child in node.children:
             yield f"{head} -f -a {_quoted(child.name)} -d {_fish_quoted(child.help)}"
-        for word in node.words:
-            yield f"{head} -f -a {_quoted(word)}"
         for option in node.options:
             yield f"{head} {_fish_option(option)}"
 
@@ -127,10 +130,6 @@ def _fish_option(option: Option) -> str:
 
 def _function(tree: Node) -> str:
     return f"_{tree.place.replace('-', '_')}"
-
-
-def _words(node: Node) -> Sequence[str]:
-    return (*(child.name for child in node.children), *node.words)
 
 
 def _flags(node: Node) -> Sequence[str]:

@@ -18,12 +18,11 @@ class Option(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A command: the words that lead to it, a line of help, options, words that may follow, commands below."""
+    """A command, or a word that one takes: the words that lead to it, a line of help, options, and what may follow."""
 
     place: str
     help: str
     options: tuple[Option, ...]
-    words: tuple[str, ...]
     children: tuple["Node", ...]
 
     @property
@@ -46,19 +45,19 @@ def read_tree(program: str, commands: Mapping[str, str], prefix: str = "") -> No
         importlib.import_module(f"mysingle.cli.{prefix}{name}").add_arguments(parser)
         children.append(_node(f"{program} {name}", line, parser))
     version = Option(("--version",), "show the version and exit", takes_value=False, choices=())
-    return Node(program, "", (*_options(argparse.ArgumentParser()), version), (), tuple(children))
+    return Node(program, "", (*_options(argparse.ArgumentParser()), version), tuple(children))
 
 
 def _node(place: str, line: str, parser: argparse.ArgumentParser) -> Node:
     children: list[Node] = []
-    words: list[str] = []
+    options = _options(parser)
     for action in _actions(parser):
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # argparse has no public name for it
             lines = {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001  # the same
             children += [_node(f"{place} {name}", lines.get(name, ""), below) for name, below in action.choices.items()]
         elif not action.option_strings:
-            words += [str(choice) for choice in action.choices or ()]
-    return Node(place, line, _options(parser), tuple(words), tuple(children))
+            children += [Node(f"{place} {choice}", "", options, ()) for choice in action.choices or ()]
+    return Node(place, line, options, tuple(children))
 
 
 def _options(parser: argparse.ArgumentParser) -> tuple[Option, ...]:
