@@ -1,5 +1,6 @@
 """The documentation site: it builds without a warning, every link leads somewhere, and it needs nobody else's host."""
 
+import html
 import importlib
 import os
 import posixpath
@@ -95,9 +96,55 @@ def test_reference_of_names(package: str, pages: dict[str, str]) -> None:
     assert set(module.__all__) <= headings
 
 
+def _imports() -> set[tuple[str, str]]:
+    """Return every name of the package that a page, a README or the template imports."""
+    files = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/mysingle/**/README.md")]
+    files += ROOT.glob("src/mysingle/tooling/scaffold/service/template/app/**/*.jinja")
+    found = set()
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        for module, names in re.findall(r"^from (mysingle\.[\w.]+) import (\w+(?:, \w+)*)$", text, re.MULTILINE):
+            found |= {(module, name) for name in names.split(", ")}
+    return {
+        pair for pair in found if not pair[0].startswith(("mysingle.base", "mysingle.protos.")) and pair[1][0] != "_"
+    }
+
+
+@pytest.mark.parametrize(("module", "name"), sorted(_imports()))
+def test_reference_has_what_the_pages_import(module: str, name: str, pages: dict[str, str]) -> None:
+    """Whatever a reader is told to import has an entry in the reference, or is a page of it."""
+    page = pages.get(f"reference/api/{module}/index.html", "")
+
+    assert re.search(rf'<h2 id="[^"]*">{name}<', page) or f"reference/api/{module}.{name}/index.html" in pages
+
+
+@pytest.mark.parametrize("readme", sorted(ROOT.glob("src/mysingle/**/README.md")))
+def test_every_readme_is_a_page(readme: Path, pages: dict[str, str]) -> None:
+    """What the README of a package says stands above the reference of its names."""
+    name = ".".join(readme.parent.relative_to(ROOT / "src").parts)
+    first = next(line for line in readme.read_text(encoding="utf-8").splitlines()[1:] if line)
+    shown = html.unescape(re.sub(r"<[^>]*>", "", pages[f"reference/api/{name}/index.html"]))
+
+    assert re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", first).replace("`", "") in shown
+
+
 def test_order(pages: dict[str, str]) -> None:
     """The sections stand in the order in which people need them."""
     tabs = pages["index.html"].split('class="md-tabs__list"')[1].split("</nav>")[0]
     names = [name.strip() for name in re.findall(r'class="md-tabs__link">(.*?)</a>', tabs, re.DOTALL)]
 
-    assert names[-4:] == ["Tutorial", "How to", "Reference", "Explanation"]
+    assert names == ["Home", "Guide", "Tutorial", "How to", "Reference", "Explanation"]
+
+
+def test_menu(pages: dict[str, str]) -> None:
+    """Every page is in the menu, under a name of its own."""
+    menu = pages["reference/settings/index.html"].split('data-md-level="0"')[1].split("<article")[0]
+    menu = re.sub(r'<nav class="md-nav md-nav--secondary".*?</nav>', "", menu, flags=re.DOTALL)
+    entries = re.findall(r'<a href="([^"]*)" class="md-nav__link[^"]*">\s*<span class="md-ellipsis">\s*(.*?)\s*<', menu)
+    names = [name for _, name in entries]
+    places = {posixpath.normpath(posixpath.join("reference/settings", place)) for place, _ in entries}
+    below = {posixpath.dirname(name) for name in pages if name != "index.html"} - {"reference/settings"}
+
+    assert below <= places
+    assert not {"None", ""} & set(names)
+    assert len(names) == len(set(names))
