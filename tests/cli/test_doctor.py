@@ -17,9 +17,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
+from mysingle._kernel.shutdown import longest_end
 from mysingle.cli import main
 from mysingle.embedded import EmbeddedStack
 from mysingle.tooling.doctor.targets import Target, parse_target
+from mysingle.tooling.k8s import cluster_numbers
 
 Doctor: TypeAlias = Callable[..., tuple[int, str]]
 Found: TypeAlias = dict[str, dict[str, Any]]
@@ -214,7 +216,17 @@ def test_app(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     _, output = doctor("--json", "--app", "doctored:app", **CALM)
 
     assert lines(output, "drain")["drain delay"]["text"] == "12 s"
-    assert lines(output, "drain")["terminationGracePeriodSeconds"]["seconds"] == 37
+    assert lines(output, "drain")["terminationGracePeriodSeconds"]["seconds"] == longest_end(12, 20) == 55
+
+
+def test_drain_is_what_the_manifest_says(doctor: Doctor) -> None:
+    """Under production rules the sum is no more than the manifest of `mysingle new` gives, and so no warning."""
+    _, output = doctor("--json", ENVIRONMENT="production", GATEWAY_TRUST="network", KUBERNETES_SERVICE_HOST="10.0.0.1")
+    line = lines(output, "drain")["terminationGracePeriodSeconds"]
+
+    assert line["status"] == "ok"
+    assert 30 < line["seconds"] <= cluster_numbers().termination_grace_seconds
+    assert "Kubernetes gives 30 s when the manifest says nothing" in line["text"]
 
 
 def test_drain_in_kubernetes(doctor: Doctor) -> None:

@@ -6,7 +6,9 @@ from importlib import metadata
 from mysingle._kernel import guard
 from mysingle._kernel.settings import CommonSettings
 from mysingle._kernel.settings.listing import DEFAULT, list_settings
+from mysingle._kernel.shutdown import longest_end
 from mysingle.tooling.doctor.report import Line, Section, Status
+from mysingle.tooling.k8s import cluster_numbers
 
 __all__ = ["drain", "settings_section", "versions", "wrong_settings"]
 
@@ -15,7 +17,6 @@ _LIBRARIES = (
     *("pydantic", "fastapi", "starlette", "uvicorn", "joserfc", "httpx", "pymongo", "beanie", "redis", "duckdb"),
     *("grpcio", "protobuf", "numpy", "pandas", "celery"),
 )
-_MARGIN_SECONDS = 5.0
 _KUBERNETES_SECONDS = 30.0
 
 
@@ -65,9 +66,10 @@ def drain(settings: CommonSettings, delay_seconds: float) -> Section:
     """Say how long the end of the service takes, and what the platform has to allow for it."""
     is_cluster = settings.KUBERNETES_SERVICE_HOST is not None
     grace = settings.SHUTDOWN_GRACE_SECONDS
-    needed = delay_seconds + grace + _MARGIN_SECONDS
+    needed = longest_end(delay_seconds, grace)
     is_late = is_cluster and delay_seconds == 0
-    advice = ", more than the 30 s that Kubernetes gives by itself" if needed > _KUBERNETES_SECONDS else ""
+    is_long = is_cluster and needed > cluster_numbers().termination_grace_seconds
+    advice = "; Kubernetes gives 30 s when the manifest says nothing" if needed > _KUBERNETES_SECONDS else ""
     return Section(
         "drain",
         (
@@ -79,7 +81,7 @@ def drain(settings: CommonSettings, delay_seconds: float) -> Section:
             Line(name="grace", status=Status.OK, text=f"{grace:g} s"),
             Line(
                 name="terminationGracePeriodSeconds",
-                status=Status.WARN if advice and is_cluster else Status.OK,
+                status=Status.WARN if is_long else Status.OK,
                 text=f"at least {needed:g} s{advice}",
                 data={"seconds": needed},
             ),
