@@ -80,6 +80,14 @@ config = GrpcServerConfig(service_name="surface", exempt_methods=("quotes.v1.Quo
 app = create_fastapi_app(create_service_config("surface", enable_database=False, grpc_server=Server(config)))
 """
 
+BROKEN = {
+    "raises": "from service import app\n\ndef go():\n    raise RuntimeError('two\\nlines')\n\ngo()\n",
+    "syntax": "app = 1\ndef f(:\n",
+    "library": "import json\njson.loads('{')\n",
+    "absent": "import no_such_library\n",
+    "leaves": "import sys\nsys.exit('not today')\n",
+}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -87,6 +95,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "service.py").write_text(APP)
     (tmp_path / "rpc.py").write_text(RPC)
     (tmp_path / "foreign.py").write_text("app = print\n")
+    (tmp_path / "talks.py").write_text("print('hello')\nfrom service import app as app\n")
+    for name, text in BROKEN.items():
+        (tmp_path / f"{name}.py").write_text(text)
     return tmp_path
 
 
@@ -210,6 +221,14 @@ def test_openapi_file(folder: Path) -> None:
         (["openapi", "foreign:app"], "is no FastAPI app"),
         (["openapi", "service:app", "--check", "none.json"], "none.json cannot be read: No such file"),
         (["openapi", "service:app", "-o", "none/api.json"], "none/api.json cannot be written: No such file"),
+        (["openapi", "service:app", "-o", "."], ". cannot be written: Is a directory"),
+        (["routes", "../x:app"], "'../x:app' cannot be imported"),
+        (["routes", "raises:app"], "cannot be imported: RuntimeError: two lines (raises.py:4)"),
+        (["openapi", "syntax:app"], "cannot be imported: SyntaxError: invalid syntax (syntax.py:2)"),
+        (["routes", "library:app"], "(library.py:2)"),
+        (["doctor", "--app", "absent:app"], "No module named 'no_such_library' (absent.py:1)"),
+        (["routes", "leaves:app"], "cannot be imported: SystemExit: not today (leaves.py:2)"),
+        (["doctor", "--app", "foreign:app"], "'foreign:app' is no app that create_fastapi_app made"),
     ],
     ids=" ".join,
 )
@@ -230,3 +249,22 @@ def test_examples(example: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)) > 8
+
+
+def test_noise_of_the_app(folder: Path) -> None:
+    """What an app prints while it is imported is no part of the answer, which another program may read."""
+    document = run(folder, "openapi", "talks:app")
+    routes = run(folder, "routes", "talks:app", "--json")
+
+    assert json.loads(document.stdout) == json.loads(run(folder, "openapi", "service:app").stdout)
+    assert json.loads(routes.stdout)
+    assert document.stderr == routes.stderr == "hello\n"
+
+
+@pytest.mark.parametrize("words", ["openapi service:app", "routes service:app", "completion zsh"])
+def test_reader_goes_away(words: str, folder: Path) -> None:
+    """A reader that has enough, as head has, is no traceback."""
+    command = f'"{sys.executable}" -m mysingle {words} | head -c 1'
+    done = subprocess.run(command, shell=True, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+    assert (len(done.stdout), done.stderr) == (1, "")

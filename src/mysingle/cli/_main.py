@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -11,6 +12,7 @@ from mysingle._kernel.extras import MissingExtraError
 
 __all__ = ["COMMANDS", "PROTO_COMMANDS", "main", "proto_main"]
 
+EXIT_UNREAD = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
@@ -91,10 +93,15 @@ def _execute(program: str, purpose: str, module_name: str, arguments: Sequence[s
     parser = argparse.ArgumentParser(program, description=purpose)
     module.add_arguments(parser)
     try:
-        return int(module.execute(parser.parse_args(arguments)))
+        code = int(module.execute(parser.parse_args(arguments)))
+        sys.stdout.flush()
+        return code
     except (MySingleError, MissingExtraError) as error:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
+    except BrokenPipeError:  # whoever read our output has enough, as `head` does; nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_UNREAD
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
         return EXIT_INTERRUPTED

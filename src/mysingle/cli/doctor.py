@@ -80,10 +80,14 @@ def _report(arguments: argparse.Namespace) -> "Report":
     return asyncio.run(examine(_subject(settings, service, float(arguments.timeout))))
 
 
-def _service(app: str) -> "ServiceConfig | None":
-    from mysingle.core import load_app
+def _service(app: str) -> "ServiceConfig":
+    from mysingle._kernel.errors import InvalidArgumentError
+    from mysingle.cli._app import open_app
+    from mysingle.core import ServiceConfig, load_app
 
-    found: ServiceConfig | None = getattr(getattr(load_app(app), "state", None), "service_config", None)
+    found = getattr(getattr(open_app(load_app, app), "state", None), "service_config", None)
+    if not isinstance(found, ServiceConfig):
+        raise InvalidArgumentError(f"{app!r} is no app that create_fastapi_app made", reason="APP_NOT_OURS")
     return found
 
 

@@ -2,7 +2,9 @@
 
 import argparse
 import difflib
+import errno
 import json
+import os
 import sys
 from itertools import islice
 from pathlib import Path
@@ -23,9 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print, write or compare the document, and return the exit code."""
+    from mysingle.cli._app import open_app
     from mysingle.core import api_document, load_app
 
-    document = api_document(load_app(arguments.app))
+    document = api_document(open_app(load_app, arguments.app))
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     if arguments.check is not None:
         return _check(arguments.check, text)
@@ -52,8 +55,10 @@ def _check(file: Path, text: str) -> int:
 
 
 def _write(file: Path, text: str) -> None:
-    draft = file.with_name(f".{file.name}.mysingle-tmp")
     try:
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        draft = file.with_name(f".{file.name}.mysingle-tmp")
         draft.write_text(text, encoding="utf-8")
         draft.replace(file)
     except OSError as error:

@@ -14,10 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """List the endpoints, and return the exit code."""
+    from mysingle.cli._app import open_app
     from mysingle.cli._output import table, write_json
     from mysingle.core import list_endpoints, load_app
 
-    endpoints = list_endpoints(load_app(arguments.app))
+    endpoints = list_endpoints(open_app(load_app, arguments.app))
     if arguments.json:
         write_json([endpoint._asdict() for endpoint in endpoints])
         return 0

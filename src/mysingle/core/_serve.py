@@ -104,7 +104,7 @@ def load_app(app: Any) -> App:
     sys.path.insert(0, "")
     try:
         return import_from_string(app)  # type: ignore[no-any-return]  # checked by _parts_of
-    except ImportFromStringError as error:
+    except (ImportFromStringError, TypeError) as error:  # the second for a name that begins with a dot
         raise InvalidArgumentError(f"{app!r} cannot be imported: {error}", reason="APP_NOT_FOUND") from error
 
 
