@@ -2,9 +2,7 @@
 
 import argparse
 import difflib
-import errno
 import json
-import os
 import sys
 from itertools import islice
 from pathlib import Path
@@ -55,12 +53,10 @@ def _check(file: Path, text: str) -> int:
 
 
 def _write(file: Path, text: str) -> None:
+    from mysingle._kernel.files import write_whole
+
     try:
-        if file.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        draft = file.with_name(f".{file.name}.mysingle-tmp")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
+        write_whole(file, text.encode())
     except OSError as error:
         raise _failure(file, "written", error) from None
     sys.stderr.write(f"{file} is written\n")
