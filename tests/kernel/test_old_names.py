@@ -76,6 +76,43 @@ def test_renamed() -> None:
     assert setup_logging_legacy is setup_logging
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from mysingle.base import BaseDocument",
+        "from mysingle.logging import get_logger",
+        "from mysingle.auth.deps import get_current_user",
+        "from mysingle.auth import current_active_user",
+        "from mysingle.core import setup_logging_legacy",
+        "import mysingle.base.models as old; old.BaseDocument",
+    ],
+)
+def test_one_warning(line: str) -> None:
+    """One use of an old name is one warning, even where every warning is shown."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        exec(line)
+
+    assert [(COMMAND in str(item.message), item.filename) for item in caught] == [(True, "<string>")]
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("from mysingle.clients import BaseServiceClient", "use mysingle.clients.BaseGrpcClient"),
+        ("from mysingle.database import RedisUserCache", "use mysingle.database.BaseRedisCache"),
+        ("from mysingle.core import HEADER_KONG_CONSUMER_ID", "read the caller with mysingle.auth"),
+    ],
+)
+def test_removed_from_a_facade(line: str, instead: str) -> None:
+    """A name that a package no longer has, because it is another thing now, says what to use and names the command."""
+    with pytest.raises(GoneError) as caught:
+        exec(line)
+
+    assert instead in str(caught.value)
+    assert COMMAND in str(caught.value)
+
+
 @pytest.mark.parametrize("target", sorted(set(RENAMED.values())))
 def test_targets_exist(target: str) -> None:
     """Whatever has another name now is there, as soon as its package is."""

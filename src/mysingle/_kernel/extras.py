@@ -72,7 +72,9 @@ def lazy_exports(
 
     def resolve(name: str) -> object:
         if name not in names:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            from mysingle._kernel.old_names import former  # which nobody needs whose names are right
+
+            return former(package, name)
         try:
             return getattr(importlib.import_module(names[name], package), name)
         except ModuleNotFoundError as error:

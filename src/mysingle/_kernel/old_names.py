@@ -1,6 +1,7 @@
 """What version 1 called differently: one table, from which the old import paths and `mysingle migrate v2` both work."""
 
 import importlib
+import sys
 import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType
@@ -17,6 +18,7 @@ __all__ = [
     "RENAMED",
     "Gone",
     "GoneError",
+    "former",
     "forward",
 ]
 
@@ -28,6 +30,7 @@ MOVED: Mapping[str, str] = MappingProxyType(
         "mysingle_quant": "mysingle",
         "protos": "mysingle.protos",
         "mysingle.audit": "mysingle.core.audit",
+        "mysingle.auth.deps": "mysingle.auth",
         "mysingle.base": "mysingle.core.base",
         "mysingle.base.models": "mysingle.core.base",
         "mysingle.base.schemas": "mysingle.core.base",
@@ -139,6 +142,30 @@ class GoneError(ImportError):
         super().__init__(f"{subject} was removed in version 2: {gone.advice}. To change a service, run: {COMMAND}")
 
 
+_SUCCESSORS = ("mysingle.auth.", "mysingle.core.")
+"""Where the names are that take what their older names took; what is elsewhere is another thing."""
+
+
+def former(package: str, name: str) -> Any:
+    """
+    Return what a façade has in the place of a name of version 1, with a DeprecationWarning.
+
+    Raises:
+        AttributeError: there never was such a name. GoneError: what took its place is used differently.
+    """
+    if name in GONE:
+        _refuse(package, name)
+    if name not in RENAMED:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    if not RENAMED[name].startswith(_SUCCESSORS):
+        raise GoneError(f"{package}.{name}", Gone(f"use {RENAMED[name]}", "imports"))
+    place, _, renamed = RENAMED[name].rpartition(".")
+    if not _is_asked(3):
+        text = f"{package}.{name} is now {RENAMED[name]}, and goes in version 3. To change all of them, run: {COMMAND}"
+        warnings.warn(text, DeprecationWarning, stacklevel=3)
+    return getattr(importlib.import_module(place), renamed)
+
+
 def forward(module: str) -> Callable[[str], Any]:
     """
     Return the `__getattr__` of an old module: names come from where they are now, with a DeprecationWarning.
@@ -156,12 +183,17 @@ def forward(module: str) -> Callable[[str], Any]:
         place, found = _found(target, name)
         if place is None:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        if module in MOVED:
+        if module in MOVED and not _is_asked(2):
             text = f"{module}.{name} is now {place}, and goes in version 3. To change all of them, run: {COMMAND}"
             warnings.warn(text, DeprecationWarning, stacklevel=2)
         return found
 
     return find
+
+
+def _is_asked(depth: int) -> bool:
+    """Tell whether Python only asks for the name; it takes it right afterwards, and one use is one warning."""
+    return sys._getframe(depth).f_code.co_name == "_handle_fromlist"  # noqa: SLF001  # as warnings does
 
 
 def _found(target: ModuleType, name: str) -> tuple[str | None, Any]:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import libcst as cst
 
 from mysingle._kernel.old_names import RENAMED
-from mysingle.tooling.migrate._project import Project
 from mysingle.tooling.migrate._step import Step, dotted
 
 __all__ = ["Auth"]
@@ -44,7 +43,6 @@ class _Dependency(NamedTuple):
 
     parameter: str
     function: str
-    path: str
 
 
 class Auth(Step):
@@ -53,10 +51,6 @@ class Auth(Step):
     trigger = re.compile(
         rf"\b({'|'.join(sorted(_FAMILY))})\b|\bjwt\b|\bOAuth2PasswordBearer\b|\bHTTPBearer\b|service_type"
     )
-
-    def __init__(self, project: Project, *, is_package: bool) -> None:
-        super().__init__(project, is_package=is_package)
-        self._told: set[str] = set()
 
     def leave_Await(self, original_node: cst.Await, updated_node: cst.Await) -> cst.BaseExpression:
         """Wait no longer: the functions of the family answer at once."""
@@ -70,9 +64,11 @@ class Auth(Step):
         if path in _OWN_TOKENS:
             why = "the gateway or the middleware has verified the token; ask mysingle.auth for the caller"
             self.note(original_node, f"{_OWN_TOKENS[path]} reads a token by hand", why, _SECTION)
+        self._tell_stricter(original_node, original_node.func)
         if path not in _DEPENDS or not original_node.args:
             return updated_node
         inner = original_node.args[0].value
+        self._tell_stricter(original_node, inner)
         if isinstance(inner, cst.Call) and not inner.args and self.ours(inner.func) in _FAMILY:
             first = updated_node.args[0]
             assert isinstance(first.value, cst.Call)
@@ -86,19 +82,32 @@ class Auth(Step):
         if not found or not is_block or not _is_route(original_node):
             return updated_node
         request, params = self._request(original_node.params, updated_node.params, [item.parameter for item in found])
-        self._tell(original_node, found)
         lines = [self._statement(item, request) for item in found]
         return updated_node.with_changes(params=params, body=_with_lines(updated_node.body, lines))
 
-    def _tell(self, node: cst.FunctionDef, found: Sequence[_Dependency]) -> None:
-        for item in found:
-            old = item.path.rpartition(".")[2]
-            new = _FAMILY[old]
-            is_stricter = new == "get_current_active_verified_user" and "verified" not in old
-            if is_stricter and old not in self._told:
-                self._told.add(old)
-                why = "it asks for an active account with a verified address; is that right here?"
-                self.note(node, f"{old} is {new} now", why, _SECTION)
+    def _tell_stricter(self, node: cst.Call, function: cst.BaseExpression) -> None:
+        old = self.ours(function) or ""
+        new = _FAMILY.get(old, "")
+        if new == "get_current_active_verified_user" and "verified" not in old:
+            why = "it asks for an active account with a verified address; is that right here?"
+            self.note(node, f"{old} is {new} now", why, _SECTION)
+
+    def visit_Subscript(self, node: cst.Subscript) -> bool | None:
+        """Tell about `app.dependency_overrides[get_current_user]`."""
+        if dotted(node.value).rpartition(".")[2] == "dependency_overrides":
+            self._tell_override(node, *(item.slice.value for item in node.slice if isinstance(item.slice, cst.Index)))
+        return None
+
+    def visit_Dict(self, node: cst.Dict) -> bool | None:
+        """Tell about `app.dependency_overrides.update({get_current_user: ...})`."""
+        self._tell_override(node, *(item.key for item in node.elements if isinstance(item, cst.DictElement)))
+        return None
+
+    def _tell_override(self, node: cst.CSTNode, *keys: cst.BaseExpression) -> None:
+        for name in (self.ours(key) for key in keys):
+            if name in _FAMILY:
+                why = "routes call the function now, and no override reaches it; be somebody with mysingle.testing"
+                self.note(node, f"{name} is overridden", why, _SECTION)
 
     def _dependency(self, param: cst.Param) -> _Dependency | None:
         """Return what a parameter depends on, when that is one of our functions."""
@@ -114,7 +123,7 @@ class Auth(Step):
             return None
         self.unused |= {"Depends", "Security", "Annotated", dotted(inner)}
         self.unused |= _names(param.annotation)
-        return _Dependency(param.name.value, _FAMILY[name], self.imported(inner) or "")
+        return _Dependency(param.name.value, _FAMILY[name])
 
     def _statement(self, item: _Dependency, request: str) -> cst.BaseStatement:
         function = self.need(f"mysingle.auth.{item.function}").value

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import libcst as cst
 
 from mysingle.tooling.migrate._findings import GUIDE, MARK
-from mysingle.tooling.migrate._project import Project
-from mysingle.tooling.migrate._step import Step, dotted, removed, text_of
+from mysingle.tooling.migrate._project import OLD_CLIENTS, Project
+from mysingle.tooling.migrate._statements import with_lost_comments
+from mysingle.tooling.migrate._step import Step, code_of, dotted, removed, text_of
 
 __all__ = ["Clients"]
 
 _SECTION = "http-clients"
-_OLD_BASES = ("BaseServiceClient", "ServiceHttpClient")
 _FACTORIES = ("create_service_http_client", "get_service_http_client")
 _NEW = "BaseGrpcClient"
 _OLD_ORDER = ("service_name", "default_port", "base_url", "request", "auth_token", "http_client")
@@ -24,10 +24,12 @@ _TOKENS = ("set_auth_token", "remove_auth_token")
 
 
 class _Class(NamedTuple):
-    """A client class that is being visited, and the HTTP calls that it makes."""
+    """A class that is being visited, and the HTTP calls that it makes. A direct client extends one of version 1."""
 
     name: str
+    is_direct: bool
     is_client: bool
+    has_constructor: bool
     calls: list[str]
 
 
@@ -40,24 +42,25 @@ class Clients(Step):
         super().__init__(project, is_package=is_package)
         self._classes: list[_Class] = []
         self._functions: list[str] = []
-        self._local: set[str] = set()
-        self._with_constructor: set[str] = set()
         self._instances: set[str] = set()
+
+    @classmethod
+    def concerns(cls, text: str, project: Project) -> bool:
+        """Tell whether a text may have something for this step: the clients of the service count too."""
+        return super().concerns(text, project) or any(name in text for name in project.clients)
 
     def visit_ClassDef(self, node: cst.ClassDef) -> bool | None:
         """Enter a class; the client classes of a file are known to the code below them."""
-        is_client = any(self.ours(base.value) in _OLD_BASES for base in node.bases)
-        self._classes.append(_Class(node.name.value, is_client, []))
-        if is_client:
-            self._local.add(node.name.value)
-            makers = [item.name.value for item in node.body.body if isinstance(item, cst.FunctionDef)]
-            self._with_constructor |= {node.name.value} if "__init__" in makers else set()
+        is_direct = any(self.ours(base.value) in OLD_CLIENTS for base in node.bases)
+        own = [name for base in node.bases if (name := self._own_client(base.value)) is not None]
+        has_constructor = not is_direct and any(self.project.clients[name] for name in own)
+        self._classes.append(_Class(node.name.value, is_direct, is_direct or bool(own), has_constructor, []))
         return None
 
     def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
         """Mark a client class with what is left to do, and give it one base where it had both."""
         found = self._classes.pop()
-        if not found.is_client:
+        if not found.is_direct:
             return updated_node
         task = "set self.stub" if not found.calls else "set self.stub, and replace these HTTP calls"
         marks = [f"# {MARK}: {task}. See {GUIDE}#{_SECTION}"]
@@ -71,7 +74,7 @@ class Clients(Step):
         names = [self.ours(base.value) for base in original.bases]
         if _NEW not in names:
             return updated.bases
-        kept = [base for name, base in zip(names, updated.bases, strict=True) if name not in _OLD_BASES]
+        kept = [base for name, base in zip(names, updated.bases, strict=True) if name not in OLD_CLIENTS]
         self.note(original, f"{original.name.value} spoke HTTP and gRPC", "only gRPC is left", "hybrid-clients")
         return [*kept[:-1], kept[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)]
 
@@ -81,9 +84,12 @@ class Clients(Step):
         return None
 
     def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
-        """Leave a function; the constructor of a client gets a place for its stub."""
+        """Leave a function; the constructor of a client gets a place for its stub, and its health check a new name."""
         self._functions.pop()
-        is_constructor = original_node.name.value == "__init__" and self._is_client
+        is_method = bool(self._classes) and isinstance(self.parent(self.parent(original_node)), cst.ClassDef)
+        if is_method and self._is_client and original_node.name.value == "health_check":
+            return updated_node.with_changes(name=cst.Name("check_health"))
+        is_constructor = original_node.name.value == "__init__" and self._is_client and self._classes[-1].is_direct
         if not is_constructor or not isinstance(updated_node.body, cst.IndentedBlock):
             return updated_node
         body = list(updated_node.body.body)
@@ -122,7 +128,14 @@ class Clients(Step):
         return isinstance(call, cst.Call) and (self._client_class(call.func) or self.ours(call.func) in _FACTORIES)
 
     def _client_class(self, node: cst.BaseExpression) -> bool:
-        return self.ours(node) in _OLD_BASES or (isinstance(node, cst.Name) and node.value in self._local)
+        return self.ours(node) in OLD_CLIENTS or self._own_client(node) is not None
+
+    def _own_client(self, node: cst.BaseExpression) -> str | None:
+        """Return the name of a client class of the service itself; None for anything else."""
+        path = self.imported(node) or dotted(node)
+        name = path.rpartition(".")[2]
+        is_own = name in self.project.clients and self.ours(node) is None
+        return name if is_own and (path == dotted(node) or self.imported(node) is not None) else None
 
     def leave_Await(self, original_node: cst.Await, updated_node: cst.Await) -> cst.BaseExpression:
         """Wait no longer: a client is made at once."""
@@ -134,14 +147,27 @@ class Clients(Step):
         """Keep the arguments that exist on both sides, and tell a person about HTTP calls."""
         if self._makes_client(original_node) or (self._is_client and _is_super_call(original_node)):
             return updated_node.with_changes(args=self._arguments(original_node, updated_node.args))
+        if self._is_client and _is_base_call(original_node):
+            own, *others = updated_node.args
+            return updated_node.with_changes(args=[own, *self._arguments(original_node, others)])
         updated_node = self._without_lifespan(original_node, updated_node)
+        self._tell_patch(original_node)
         func = original_node.func
         if not isinstance(func, cst.Attribute):
             return updated_node
-        is_self = self._is_client and dotted(func.value) == "self"
+        is_self = self._is_client and (dotted(func.value) == "self" or _is_super_of(func.value))
         if not is_self and dotted(func.value) not in self._instances:
             return updated_node
         return self._method(original_node, updated_node, func.attr.value, is_self=is_self)
+
+    def _tell_patch(self, node: cst.Call) -> None:
+        """Tell about `patch.object(Client, "_request")`: the members of the new base are others."""
+        if len(node.args) < 2 or not self._client_class(node.args[0].value):
+            return
+        name = text_of(node.args[1].value)
+        if name in ("_request", "health_check", *_TOKENS):
+            new = "it is check_health now" if name == "health_check" else "there is no such method; use a fake service"
+            self.note(node, f"{name} of a client is patched", new, _SECTION)
 
     def _method(self, original: cst.Call, updated: cst.Call, name: str, *, is_self: bool) -> cst.Call:
         if name == "health_check":
@@ -184,7 +210,7 @@ class Clients(Step):
             what = "the arguments of a client are passed on with a star"
             self.note(node, what, f"{_NEW} takes {', '.join(_KEPT)} and host", _SECTION)
             return arguments
-        if dotted(node.func) in self._with_constructor:
+        if self._has_own_constructor(node):
             return arguments  # they are the service's own
         kept: list[cst.Arg] = []
         for index, argument in enumerate(arguments):
@@ -198,6 +224,12 @@ class Clients(Step):
                 kept.append(argument)
         return self._with_port(node, _last(kept, arguments) if kept else kept)
 
+    def _has_own_constructor(self, node: cst.Call) -> bool:
+        if _is_super_call(node) or _is_base_call(node):
+            return self._classes[-1].has_constructor
+        name = self._own_client(node.func)
+        return name is not None and self.project.clients[name]
+
     def _with_port(self, node: cst.Call, arguments: Sequence[cst.Arg]) -> Sequence[cst.Arg]:
         positional = sum(argument.keyword is None for argument in arguments)
         names = {argument.keyword.value for argument in arguments if argument.keyword}
@@ -210,14 +242,16 @@ class Clients(Step):
     def leave_SimpleStatementLine(
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.SimpleStatementLine:
-        """Drop statements that only gave a client its token."""
+        """Drop statements that only gave a client its token, and keep the comments beside arguments that have gone."""
         small = original_node.body[0]
         call = small.value if len(original_node.body) == 1 and isinstance(small, cst.Expr) else None
         if not isinstance(call, cst.Call) or not isinstance(call.func, cst.Attribute):
-            return updated_node
+            return with_lost_comments(original_node, updated_node)
         is_own = self._is_client and dotted(call.func.value) == "self"
         is_known = is_own or dotted(call.func.value) in self._instances
-        return removed(updated_node) if is_known and call.func.attr.value in _TOKENS else updated_node
+        if is_known and call.func.attr.value in _TOKENS:
+            return removed(updated_node)
+        return with_lost_comments(original_node, updated_node)
 
 
 _EQUAL = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
@@ -242,21 +276,30 @@ def _shown(node: cst.BaseExpression) -> str:
     text = text_of(node)
     if text is not None:
         return text
-    code = cst.Module([]).code_for_node(node)
-    is_text = isinstance(node, cst.FormattedString)
-    return " ".join((code[2:-1] if is_text else code).split())
+    code = code_of(node)
+    return code[2:-1] if isinstance(node, cst.FormattedString) else code
 
 
 def _is_super_call(node: cst.CSTNode) -> bool:
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
         return False
-    inner = node.func.value
-    return node.func.attr.value == "__init__" and isinstance(inner, cst.Call) and dotted(inner.func) == "super"
+    return node.func.attr.value == "__init__" and _is_super_of(node.func.value)
+
+
+def _is_super_of(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Call) and dotted(node.func) == "super"
+
+
+def _is_base_call(node: cst.CSTNode) -> bool:
+    """Tell whether a call is `Base.__init__(self, ...)`."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or not node.args:
+        return False
+    return node.func.attr.value == "__init__" and dotted(node.args[0].value) == "self"
 
 
 def _is_super(statement: cst.CSTNode) -> bool:
     small = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
-    return isinstance(small, cst.Expr) and _is_super_call(small.value)
+    return isinstance(small, cst.Expr) and (_is_super_call(small.value) or _is_base_call(small.value))
 
 
 def _sets_stub(statement: cst.CSTNode) -> bool:

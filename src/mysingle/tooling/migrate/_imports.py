@@ -27,7 +27,7 @@ from mysingle.tooling.migrate._statements import (
     with_commas,
     with_comments_once,
 )
-from mysingle.tooling.migrate._step import ROOTS, Step, dotted, removed
+from mysingle.tooling.migrate._step import ROOTS, Step, dotted, removed, text_of
 
 __all__ = ["Imports"]
 
@@ -240,8 +240,7 @@ class Imports(Step):
             return []
         self._standing.add(local)
         around = [self.parent(use) for use in uses]
-        members = {item.attr.value for item in around if isinstance(item, cst.Attribute)}
-        found = stand_in(local, place, sorted(member for member in members if member.isupper()))
+        found = stand_in(local, place, dict(pair for item in around for pair in _members(item)))
         new = [item for item in found if not any(item.deep_equals(other) for other in self._helpers)]
         self._helpers += found[:-1]
         return new
@@ -334,3 +333,17 @@ class Imports(Step):
             return result
         inner = result if isinstance(result, cst.FlattenSentinel) else [result]
         return cst.FlattenSentinel([*before, *inner, *after])
+
+
+def _members(node: cst.CSTNode) -> Iterator[tuple[str, str]]:
+    """Yield the member that `Status.DONE`, `Status["DONE"]` or `Status("done")` needs, and its value."""
+    if isinstance(node, cst.Attribute) and node.attr.value.isupper():
+        yield node.attr.value, node.attr.value.lower()
+    if isinstance(node, cst.Subscript) and isinstance(index := node.slice[0].slice, cst.Index):
+        name = text_of(index.value)
+        if name is not None and name.isidentifier():
+            yield name, name.lower()
+    if isinstance(node, cst.Call) and len(node.args) == 1:
+        value = text_of(node.args[0].value)
+        if value is not None and value.isidentifier():
+            yield value.upper(), value

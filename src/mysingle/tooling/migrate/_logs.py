@@ -29,14 +29,21 @@ class Logs(Step):
     def visit_Assign(self, node: cst.Assign) -> bool | None:
         """Remember which names hold loggers."""
         if isinstance(node.value, cst.Call) and self.ours(node.value.func) in _MAKERS:
-            self._loggers |= {name for target in node.targets if (name := dotted(target.target))}
+            self._remember(node, *(dotted(target.target) for target in node.targets))
         return None
 
     def visit_AnnAssign(self, node: cst.AnnAssign) -> bool | None:
         """Remember which names hold loggers."""
         if isinstance(node.value, cst.Call) and self.ours(node.value.func) in _MAKERS:
-            self._loggers.add(dotted(node.target))
+            self._remember(node, dotted(node.target))
         return None
+
+    def _remember(self, node: cst.BaseSmallStatement, *names: str) -> None:
+        """Remember the names of a logger; one of a class is used through the class and its objects."""
+        body = self.parent(self.parent(node))
+        around = self.parent(body) if isinstance(body, cst.IndentedBlock) else None
+        owners = ("self.", "cls.", f"{around.name.value}.") if isinstance(around, cst.ClassDef) else ()
+        self._loggers |= {f"{owner}{name}" for owner in ("", *owners) for name in names if name}
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
         """Rewrite one call of a logger."""

@@ -3,17 +3,20 @@
 import ast
 import re
 import tomllib
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from mysingle._kernel.old_names import GONE, GONE_MODULES, MOVED, OTHER_LINE, RENAMED, Gone
 
-__all__ = ["Place", "Project", "exported", "resolve"]
+__all__ = ["OLD_CLIENTS", "Place", "Project", "exported", "resolve"]
 
 _PACKAGE = Path(__file__).parents[2]
-_FACADES = ("core", "core.config", "core.logging", "core.base", "auth", "database", "clients", "grpc")
+_FACADES = ("core", "core.config", "core.logging", "core.base", "core.headers", "auth", "database", "clients", "grpc")
 _PATHS = {**MOVED, **OTHER_LINE}
+OLD_CLIENTS = ("BaseServiceClient", "ServiceHttpClient")
 
 
 class Place(NamedTuple):
@@ -28,8 +31,20 @@ class Place(NamedTuple):
 class Project:
     """The tree that is being changed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, files: Iterable[Path] = ()) -> None:
         self.root = root
+        self._files = files
+
+    @cached_property
+    def clients(self) -> Mapping[str, bool]:
+        """The classes of the service that extend a client of version 1, and whether each has a constructor."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are about the service's own text
+            classes = [item for file in self._files if file.suffix == ".py" for item in _classes(file)]
+        found: dict[str, bool] = {}
+        while new := [item for item in classes if item.name not in found and item.bases & {*OLD_CLIENTS, *found}]:
+            found |= {item.name: item.has_constructor or any(found.get(base) for base in item.bases) for item in new}
+        return found
 
     @cached_property
     def service_name(self) -> str:
@@ -58,6 +73,30 @@ class Project:
             if old in _PATHS:
                 return ".".join([_PATHS[old], *parts[length:]])
         return name
+
+
+class _ClassFacts(NamedTuple):
+    """A class as its text tells: the last parts of the names of its bases, and whether it has a constructor."""
+
+    name: str
+    bases: set[str]
+    has_constructor: bool
+
+
+def _classes(file: Path) -> Iterator[_ClassFacts]:
+    """Yield the classes of a file that may be clients; a file that cannot be read has none."""
+    try:
+        text = file.read_bytes()
+        tree = ast.parse(text) if b"Client" in text and b"class " in text else ast.Module([], [])
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    nodes = list(ast.walk(tree))
+    names = {item.asname: item.name for node in nodes if isinstance(node, ast.ImportFrom) for item in node.names}
+    for node in nodes:
+        if isinstance(node, ast.ClassDef):
+            bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+            makers = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+            yield _ClassFacts(node.name, {names.get(base, base) for base in bases}, "__init__" in makers)
 
 
 def resolve(project: Project, module: str, name: str) -> Place:

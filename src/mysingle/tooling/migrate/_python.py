@@ -43,7 +43,8 @@ def migrate_python(text: str, project: Project, *, is_package: bool) -> tuple[st
         SyntaxError, libcst.ParserSyntaxError: the text is no Python.
         RecursionError, MemoryError: it is nested too deeply.
     """
-    if not any(word in text for word in _WORDS) or not any(kind.trigger.search(text) for kind in STEPS):
+    words = (*_WORDS, *project.clients)
+    if not any(word in text for word in words) or not any(kind.concerns(text, project) for kind in STEPS):
         return text, sorted(_marks(text))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are about the service's own text
@@ -64,7 +65,7 @@ def _migrated(text: str, project: Project, is_package: bool) -> tuple[str, list[
     findings: list[Finding] = []
     unused: set[str] = set()
     for kind in STEPS:
-        if not kind.trigger.search(text):
+        if not kind.concerns(text, project):
             continue
         step = kind(project, is_package=is_package)
         if isinstance(step, Imports):

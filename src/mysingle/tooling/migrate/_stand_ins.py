@@ -1,6 +1,6 @@
 """What stands in a module for a name that is gone: it imports, and says what to do when it is used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import libcst as cst
@@ -36,7 +36,7 @@ async def {name}(*args, **kwargs):
 """
 
 
-def stand_in(local: str, place: Place, members: Sequence[str]) -> list[Statement]:
+def stand_in(local: str, place: Place, members: Mapping[str, str]) -> list[Statement]:
     """Return the statements that define `local` in place of what is gone; `members` are those of an enumeration."""
     assert place.gone is not None
     what = f"{place.name} was removed in mysingle 2"
@@ -48,11 +48,11 @@ def stand_in(local: str, place: Place, members: Sequence[str]) -> list[Statement
     return [*first, last.with_changes(leading_lines=lead)]
 
 
-def _text(name: str, members: Sequence[str]) -> str:
+def _text(name: str, members: Mapping[str, str]) -> str:
     if name in _CONSTANTS:
         return f'{{name}} = "{_CONSTANTS[name]}"'
     if name in ENUMS:
-        rows = [f'    {member} = "{member.lower()}"' for member in members] or ["    pass"]
+        rows = [f'    {member} = "{value}"' for member, value in sorted(members.items())] or ["    pass"]
         return "\n".join(["from enum import StrEnum", "", "", "class {name}(StrEnum):", *rows])
     if name.endswith("_lifespan"):
         return _LIFESPAN

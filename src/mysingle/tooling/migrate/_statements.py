@@ -23,6 +23,7 @@ __all__ = [
     "split_path",
     "with_commas",
     "with_comments_once",
+    "with_lost_comments",
 ]
 
 
@@ -95,6 +96,12 @@ def lost_comments(
     """Return the comments beside names that have gone, for a line of their own."""
     left = _comments(after)
     return [cst.EmptyLine(comment=item) for item in _comments(before) if item not in left and not is_directive(item)]
+
+
+def with_lost_comments(before: cst.SimpleStatementLine, after: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+    """Return a statement below the comments that it has lost."""
+    lost = lost_comments(before.body, after.body)
+    return after.with_changes(leading_lines=[*after.leading_lines, *lost]) if lost else after
 
 
 def _comments(statements: Sequence[cst.BaseSmallStatement]) -> list[cst.Comment]:

@@ -20,7 +20,7 @@ from libcst.metadata import (
 from mysingle.tooling.migrate._findings import Finding
 from mysingle.tooling.migrate._project import Project
 
-__all__ = ["ROOTS", "Step", "dotted", "is_directive", "removed", "text_of"]
+__all__ = ["ROOTS", "Step", "code_of", "dotted", "is_directive", "removed", "text_of"]
 
 ROOTS = ("mysingle", "mysingle_quant", "mysingle_protos", "protos")
 _GONE = "__mysingle_gone__"
@@ -48,6 +48,11 @@ class Step(cst.CSTTransformer):
         self._wrapper: MetadataWrapper | None = None
         self._stars: list[str] = []
         self._all_bound: set[str] | None = None
+
+    @classmethod
+    def concerns(cls, text: str, project: Project) -> bool:
+        """Tell whether a text may have something for this step."""
+        return cls.trigger.search(text) is not None
 
     def take(self, text: str) -> cst.Module:
         """Return the changed module of a text."""
@@ -140,6 +145,11 @@ def dotted(node: cst.BaseExpression) -> str:
     if isinstance(node, cst.Attribute) and (left := dotted(node.value)):
         return f"{left}.{node.attr.value}"
     return ""
+
+
+def code_of(node: cst.CSTNode) -> str:
+    """Return the text of a node, in one line."""
+    return " ".join(cst.Module([]).code_for_node(node).split())
 
 
 def text_of(node: cst.BaseExpression | None) -> str | None:

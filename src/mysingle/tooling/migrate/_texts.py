@@ -14,7 +14,14 @@ _VARIABLE = re.compile(
     r"(?P<lead>\s*(?:export\s+)?)(?P<name>[A-Za-z_]\w*)(?P<equal>\s*=\s*)(?P<value>.*?)(?P<end>\r?\n?)"
 )
 _SCRIPT = re.compile(r"(?:(?:uv run |poetry run )?python3?(?:\.\d+)? +)?(?:\./)?scripts/bump_version\.py")
-_OLD_PACKAGE = re.compile(r"\bmysingle[-_](quant|protos)\b|\bmysingle(\[[\w,-]*\])?\s*(==|~=|<)\s*1?[.<]?\d*")
+_FIRST = r"v?[01](?!\d)"
+_OLD_PACKAGE = re.compile(
+    r"\bmysingle[-_](quant|protos)\b"
+    rf"""|\bmysingle(\[[^]\n]*\])?[^;#"'\n=~<!]*[>=\d.,\s]*((==|~=|<=)\s*{_FIRST}|<\s*2(\.0)*(?![.\d]))"""
+    rf"""|\bmysingle\s*=\s*(\{{[^}}\n]*\b(version|tag|rev)\s*=\s*)?["'][\^~<=]*{_FIRST}"""
+    rf"""|/mysingle(\.git)?@{_FIRST}"""
+)
+_VARIABLES = re.compile(r"\b(?:REDIS_URL|DEV_MODE|AUTH_APP_VERSION|OKTA_\w+|USE_GRPC_FOR_\w+)\b")
 _SCRIPTS = (".sh", ".bash", ".yml", ".yaml", ".toml", ".cfg", ".mk")
 _NAMES = ("Makefile", "makefile", "Dockerfile", "Justfile", "justfile")
 
@@ -106,6 +113,10 @@ def _looks(text: str) -> Iterator[Finding]:
             yield Finding(
                 line=number, what="scripts/bump_version.py is mysingle version now", why=why, section="releases"
             )
+        for name in _VARIABLES.findall(line):
+            advice = gone_setting(name)
+            why = advice.advice if advice else "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD and REDIS_TLS take its place"
+            yield Finding(line=number, what=f"{name} is read no more", why=why, section="settings")
         if _OLD_PACKAGE.search(line):
             why = "require mysingle[common]>=2.2 and its extras, and no other package of version 1"
             yield Finding(line=number, what="a package of version 1 is required", why=why, section="requirements")

@@ -1,8 +1,10 @@
 """Files: which ones there are, and writing them whole or not at all."""
 
+import io
 import os
 import stat
 import tempfile
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,16 +43,25 @@ def _is_wanted(file: Path) -> bool:
     return is_python or is_environment(file) or is_script(file)
 
 
-def read(file: Path) -> tuple[bytes, str]:
+def read(file: Path) -> tuple[bytes, str, str]:
     """
-    Return the byte order mark of a file, or nothing, and its text with the line ends that it has.
+    Return the byte order mark of a file, or nothing, its text with the line ends that it has, and its encoding.
 
     Raises:
-        OSError, UnicodeDecodeError: the file cannot be read, or is not UTF-8.
+        OSError, UnicodeDecodeError: the file cannot be read, or is not in the encoding that it declares.
     """
     data = file.read_bytes()
     mark = _BOM if data.startswith(_BOM) else b""
-    return mark, data[len(mark) :].decode("utf-8")
+    encoding = "utf-8" if mark or file.suffix not in (".py", ".pyi") else _declared(data)
+    return mark, data[len(mark) :].decode(encoding), encoding
+
+
+def _declared(data: bytes) -> str:
+    """Return the encoding that the first lines of a Python file name; UTF-8 when they name none, or an unknown one."""
+    try:
+        return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+    except SyntaxError:
+        return "utf-8"
 
 
 def is_writable(file: Path) -> bool:

@@ -28,11 +28,12 @@ class MigrationError(MySingleError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One file, before and after; `mark` is its byte order mark."""
+    """One file, before and after; `mark` is its byte order mark, `encoding` the one that it declares."""
 
     file: str
     path: Path
     mark: bytes
+    encoding: str
     before: str
     after: str
 
@@ -67,7 +68,7 @@ class Migration:
         """Write the changed files, each at once; one that cannot be written becomes a failure."""
         for change in self.changes:
             try:
-                write(change.path, change.mark + change.after.encode("utf-8"))
+                write(change.path, change.mark + change.after.encode(change.encoding))
             except OSError as error:
                 self.failures.append(Failure(file=change.file, line=None, why=_reason(error)))
             else:
@@ -94,7 +95,8 @@ def plan(path: Path) -> Migration:
     if not path.exists():
         raise MigrationError(f"{path} does not exist", reason="MIGRATION_PATH")
     root = path.resolve()
-    project = Project(_root(root))
+    folder = _root(root)
+    project = Project(folder, find(folder))
     result = Migration()
     for file in find(root):
         _add(result, project, file, _shown(file, path, root))
@@ -115,10 +117,16 @@ def _shown(file: Path, path: Path, root: Path) -> str:
 def _add(result: Migration, project: Project, file: Path, shown: str) -> None:
     result.looked_at += 1
     try:
-        mark, before = read(file)
+        mark, before, encoding = read(file)
     except UnicodeDecodeError:
         if file.suffix == ".py":
-            result.failures.append(Failure(file=shown, line=None, why="the file is not UTF-8; convert it first"))
+            result.failures.append(
+                Failure(
+                    file=shown,
+                    line=None,
+                    why="the file is not in the encoding that it declares, or UTF-8; convert it first",
+                )
+            )
         return
     except OSError as error:
         result.failures.append(Failure(file=shown, line=None, why=_reason(error)))
@@ -128,7 +136,7 @@ def _add(result: Migration, project: Project, file: Path, shown: str) -> None:
     except _NoPythonError as error:
         result.failures.append(Failure(file=shown, line=error.line, why=str(error)))
         return
-    change = Change(file=shown, path=file, mark=mark, before=before, after=after)
+    change = Change(file=shown, path=file, mark=mark, encoding=encoding, before=before, after=after)
     if after != before and not is_writable(file):
         result.failures.append(Failure(file=shown, line=None, why="the file is read-only"))
         return
