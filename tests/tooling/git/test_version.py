@@ -85,7 +85,7 @@ def test_candidates_lead_to_a_release(repo: Repo, mysingle: Command) -> None:
 
     assert [text.splitlines()[-1] for text in said] == [
         "tagged v1.3.0-rc.1",
-        "Nothing to release: minor: 5 commits since v1.2.3",
+        "Nothing to release: 0 commits since v1.3.0-rc.1",
         "tagged v1.3.0-rc.2",
         "tagged v2.0.0-rc.1",
         "tagged v2.0.0",
@@ -108,6 +108,113 @@ def test_life_goes_on_after_candidates(repo: Repo, mysingle: Command) -> None:
     repo.commit("feat: next")
     assert mysingle(repo, "version", "auto", "--pre", "rc")[1].endswith("tagged v1.4.0-rc.1\n")
     assert mysingle(repo, "version", "set", "1.3.9")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("begin", "then", "tag"),
+    [
+        (["set", "3.0.0-rc.1"], ["auto"], "v3.0.0"),
+        (["major", "--pre", "rc"], ["auto"], "v2.0.0"),
+        (["major", "--pre", "rc"], ["auto", "--pre", "rc"], "v2.0.0-rc.2"),
+        (["patch", "--pre", "rc"], ["auto"], "v1.3.0"),
+    ],
+    ids=" ".join,
+)
+def test_a_candidate_is_a_promise(begin: list[str], then: list[str], tag: str, repo: Repo, mysingle: Command) -> None:
+    """`auto` makes at least the release that a candidate leads to, however small the commits are."""
+    assert mysingle(repo, "version", *begin)[0] == 0
+    repo.commit("fix: late")
+
+    assert mysingle(repo, "version", *then)[1].endswith(f"tagged {tag}\n")
+
+
+def test_a_candidate_without_commits_becomes_its_release(make_repo: MakeRepo, mysingle: Command) -> None:
+    """`auto` after `set` of a candidate makes the release, also when the commits mean nothing to users."""
+    repo = make_repo(["docs: words"])
+    mysingle(repo, "version", "set", "1.3.0-rc.1")
+
+    assert mysingle(repo, "version", "auto")[1].endswith("tagged v1.3.0\n")
+    assert "Nothing to release" in mysingle(repo, "version", "auto")[1]
+
+
+@pytest.mark.parametrize(
+    ("tags", "tag"),
+    [
+        (["1.2.3"], "1.3.0"),
+        (["1.0.0", "v1.2.3"], "v1.3.0"),
+        (["v1.0.0", "1.2.3"], "1.3.0"),
+        (["1.2.3", "v1.2.3"], "v1.3.0"),
+        (["1.2.3", "v1.2", "v1.2.3.4", "latest", "release-9.0.0"], "1.3.0"),
+    ],
+    ids=" ".join,
+)
+def test_tags_without_a_letter(tags: list[str], tag: str, make_repo: MakeRepo, mysingle: Command) -> None:
+    """Tags such as `1.2.3` are version tags too, and the next tag is written as the newest one is."""
+    repo = make_repo(["feat!: before the release"], tag=None)
+    for name in tags:
+        repo.git("tag", name)
+    repo.commit("feat: after it")
+
+    assert mysingle(repo, "version", "auto") == (
+        0,
+        f"1.2.3 -> 1.3.0 (minor: 1 commit since {'v1.2.3' if 'v1.2.3' in tags else '1.2.3'})\ntagged {tag}\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize("path", [".", "services/quotes"])
+def test_a_merge_that_is_taken_back(path: str, make_repo: MakeRepo, mysingle: Command) -> None:
+    """What a merge brought does not count when the merge is reverted, and counts again when that is reverted."""
+    repo = make_repo()
+    if path != ".":
+        repo.commit("chore: package", **{f"{path}/pyproject.toml": '[project]\nname = "q"\nversion = "1.2.3"\n'})
+        repo.git("tag", "q-v1.2.3")
+    repo.git("switch", "--quiet", "--create", "topic")
+    repo.commit("feat!: one", **{f"{path}/one.py": "1\n"})
+    repo.commit("feat: two", **{f"{path}/two.py": "2\n"})
+    repo.git("switch", "--quiet", "main")
+    repo.commit("fix: mine", **{f"{path}/mine.py": "3\n"})
+    repo.git("merge", "--quiet", "--no-ff", "--message=Merge branch 'topic'", "topic")
+    repo.git("revert", "--no-edit", "--mainline=1", "HEAD")
+    taken_back = mysingle(repo, "version", "show", "--path", path)[1].splitlines()[-1]
+    repo.git("revert", "--no-edit", "HEAD")
+    brought_back = mysingle(repo, "version", "show", "--path", path)[1].splitlines()[-1]
+
+    assert "1.2.4 (patch: 1 commit " in taken_back
+    assert "2.0.0 (major: 4 commits " in brought_back
+
+
+LOGS = {
+    "unreleased": "# Log\n\n## [Unreleased]\n\n- soon\n\n@## 1.2.3\n\n- old\n",
+    "unreleased-only": "# Log\n\n## Unreleased\n\n- soon\n\n@",
+    "code": "# Log\n\n```\n## no heading\n```\n\n@## [1.2.3]\n",
+}
+
+
+@pytest.mark.parametrize("log", LOGS.values(), ids=LOGS)
+def test_changelog_that_people_write(log: str, repo: Repo, mysingle: Command) -> None:
+    """The section stands above the releases, below what is not released, and never inside of a block of code."""
+    before, after = log.split("@")
+    repo.commit("docs: log", **{"CHANGELOG.md": before + after})
+    mysingle(repo, "version", "auto")
+    text = repo.read("CHANGELOG.md")
+
+    assert text.startswith(f"{before}## 1.3.0 - 20")
+    assert text.endswith(after)
+
+
+def test_a_hook_that_rewrites_the_subject(repo: Repo, mysingle: Command) -> None:
+    """A release whose commit got another subject, and that was killed before its tag, is finished by the next run."""
+    repo.hook("commit-msg", 'sed -i "s/chore/ABC-1 chore/" "$1"; kill -9 $(ps -o ppid= -p $PPID)')
+    command = [sys.executable, "-m", "mysingle", "version", "auto"]
+    killed = subprocess.run(command, cwd=repo.path, capture_output=True, timeout=30, check=False)
+    _wait_until_quiet(repo)
+    (repo.path / ".git/hooks/commit-msg").unlink()
+
+    assert killed.returncode == -signal.SIGKILL
+    assert repo.git("log", "-1", "--format=%s") == "ABC-1 chore(release): 1.3.0"
+    assert mysingle(repo, "version", "auto")[1] == "The release v1.3.0, which an earlier run began, is finished\n"
+    assert repo.state().tags == ("v1.2.3", "v1.3.0")
 
 
 def test_changelog_from_commits(repo: Repo, mysingle: Command) -> None:
@@ -307,6 +414,10 @@ OBSTACLES = {
     "dynamic": (
         lambda repo: repo.commit("fix: x", **{"pyproject.toml": "[project]\ndynamic=['version']\n"}),
         "dynamic",
+    ),
+    "ignored": (
+        lambda repo: repo.commit("fix: x", **{".gitignore": "CHANGELOG.md\n"}),
+        "CHANGELOG.md would be written, but .gitignore keeps it out",
     ),
     "no-pyproject": (lambda repo: (repo.path / "pyproject.toml").unlink(), "cannot be read: No such file"),
 }

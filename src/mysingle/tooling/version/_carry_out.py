@@ -145,9 +145,21 @@ class Maker:
                 file.unlink(missing_ok=True)
 
     def _is_committed(self, journal: Journal) -> bool:
-        """Tell whether the newest commit is the one of the journal."""
+        """Tell whether the newest commit is the one of the journal; a hook may have changed its subject, or a file."""
         said = self._git.line("log", "-1", "--format=%P%n%s", "HEAD") or ""
-        return said.split("\n") == [journal.head, journal.message.partition("\n")[0]]
+        parent, _, subject = said.partition("\n")
+        if parent != journal.head:
+            return False
+        return subject == journal.message.partition("\n")[0] or all(
+            self._git.line("rev-parse", "--quiet", "--verify", f"HEAD:{path}") == self._blob(path, text)
+            for path, text in journal.files.items()
+        )
+
+    def _blob(self, path: str, text: str | None) -> str | None:
+        """Return the name under which git keeps a file; None for one that goes."""
+        if text is None:
+            return None
+        return self._git.run("hash-object", "--stdin", f"--path={path}", given=text).rstrip("\n")
 
     def _head(self) -> str | None:
         return self._git.line("rev-parse", "HEAD")

@@ -18,6 +18,7 @@ _BREAKING = "Breaking"
 _HEADINGS = (_BREAKING, *(kind.capitalize() for kind in KINDS), "Taken back")
 _EMPTY = "Nothing that users of the package notice."
 _TITLE = "# Changelog\n"
+_HEADING = re.compile(r"## (?!\W*(?:unreleased|upcoming|next)\b)", re.IGNORECASE)
 
 
 class Fragment(NamedTuple):
@@ -93,10 +94,20 @@ def _lines(commit: Commit) -> Iterator[tuple[str, str]]:
 
 
 def insert_section(changelog: str, section: str) -> str:
-    """Return the changelog with the section above the newest one; its line endings stay."""
+    """Return the changelog with the section above the newest release; its line endings stay."""
     ending = "\r\n" if "\r\n" in changelog else "\n"
     text = changelog.replace("\r\n", "\n") or _TITLE
-    newest = re.search(r"(?m)^## ", text)
-    place = newest.start() if newest else len(text)
+    place = _newest(text)
     before, after = text[:place].rstrip("\n"), text[place:]
     return f"{before}\n\n{section}{chr(10) if after else ''}{after}".replace("\n", ending)
+
+
+def _newest(text: str) -> int:
+    """Return where the newest release begins; the end when there is none. A block of code has no headings."""
+    place, is_code = 0, False
+    for line in text.splitlines(keepends=True):
+        is_code ^= line.lstrip().startswith(("```", "~~~"))
+        if not is_code and _HEADING.match(line):
+            return place
+        place += len(line)
+    return len(text)

@@ -1,6 +1,6 @@
 """What a release reads from a repository: tags, commits, and whether it may write here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mysingle.tooling.git import Git
@@ -11,7 +11,7 @@ from mysingle.tooling.version.errors import VersionError
 
 __all__ = ["Repository"]
 
-_FIELDS = 2
+_FIELDS = 3
 _SHOWN = 3
 
 
@@ -29,7 +29,7 @@ class Repository:
         inside = folder.resolve().relative_to(self.root.resolve())
         self.folder = inside.as_posix()
         self.is_whole = self.folder == "."
-        self.prefix = "v" if self.is_whole else f"{name}-v"
+        self._prefix = "" if self.is_whole else f"{name}-"
 
     def head(self) -> str:
         """Return the hash of the newest commit."""
@@ -42,8 +42,16 @@ class Repository:
         """Return the version tags: all, or those that this branch has."""
         words = ["--merged=HEAD"] if merged else []
         names = self.git.run("for-each-ref", *words, "--format=%(refname:lstrip=2)", "refs/tags/").split("\n")
-        versions = ((parse_version(name.removeprefix(self.prefix)), name) for name in names)
-        return {version: name for version, name in versions if version and name.startswith(self.prefix)}
+        ours = sorted(name for name in names if name.startswith(self._prefix))  # v1.2.3 comes after 1.2.3, and wins
+        versions = ((parse_version(name.removeprefix(self._prefix).removeprefix("v")), name) for name in ours)
+        return {version: name for version, name in versions if version}
+
+    def tag_of(self, version: Version) -> str:
+        """Return how the tag of a version is called: with a `v`, unless the newest one has none."""
+        tags = self.tags(merged=False)
+        newest = tags[max(tags)] if tags else "v"
+        letter = "v" if newest.removeprefix(self._prefix).startswith("v") else ""
+        return f"{self._prefix}{letter}{version}"
 
     def commits(self, since: str | None) -> tuple[Commit, ...]:
         """
@@ -53,11 +61,11 @@ class Repository:
             VersionError: a shallow clone, in which some of them may be missing.
         """
         span = f"refs/tags/{since}..HEAD" if since else "HEAD"
-        paths = [] if self.is_whole else ["--", self.folder]
-        output = self.git.run("log", "-z", "--topo-order", "--encoding=UTF-8", "--format=%H%x00%B", span, *paths)
+        paths = [] if self.is_whole else ["--full-history", "--", self.folder]  # merges too, somebody may revert one
+        output = self.git.run("log", "-z", "--topo-order", "--encoding=UTF-8", "--format=%H%x00%P%x00%B", span, *paths)
         fields = output.encode("utf-8", "surrogateescape").decode("utf-8", "replace").split("\0")
-        pairs = zip(fields[::_FIELDS], fields[1::_FIELDS], strict=False)
-        commits = tuple(Commit(digest, parse_message(text)) for digest, text in pairs)
+        rows = zip(fields[::_FIELDS], fields[1::_FIELDS], fields[2::_FIELDS], strict=False)
+        commits = tuple(Commit(digest, parse_message(text), tuple(parents.split())) for digest, parents, text in rows)
         self._check_depth(span)
         return commits
 
@@ -87,9 +95,14 @@ class Repository:
             raise VersionError(f"changes are not committed: {_listed(changed)}; commit them, or run `git stash`")
         return branch
 
-    def check_tracked(self, paths: Iterable[str]) -> None:
-        """Refuse to write over a file that no commit has, or through a link."""
+    def check_tracked(self, paths: Collection[str]) -> None:
+        """Refuse to write over a file that no commit has, one that git ignores, or through a link."""
         existing = [path for path in paths if (self.root / path).exists()]
+        ignored = [path for path in paths if path not in existing and self.git.accepts("check-ignore", "--quiet", path)]
+        if ignored:
+            raise VersionError(
+                f"{_listed(ignored)} would be written, but .gitignore keeps it out: take it out of there"
+            )
         known = set(self.git.run("ls-files", "-z", "--", *existing).split("\0")) if existing else set()
         unknown = [path for path in existing if path not in known]
         if unknown:

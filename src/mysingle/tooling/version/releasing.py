@@ -8,7 +8,7 @@ from typing import Any
 
 from mysingle.tooling.version._carry_out import Maker
 from mysingle.tooling.version._changelog import insert_section, make_section, read_fragments
-from mysingle.tooling.version._history import Commit, bump_of, effective, next_version
+from mysingle.tooling.version._history import Commit, bump_of, effective, labelled
 from mysingle.tooling.version._journal import Journal
 from mysingle.tooling.version._pyproject import read_project
 from mysingle.tooling.version._repository import Repository
@@ -128,9 +128,9 @@ class Releases:
         wanted = parse_version(wish)
         if wanted is None:
             self._check_agreement(latest, merged)
-            bump, version = self._raised(wish, label, base, commits)
+            bump, version = self._raised(wish, label, base, latest, commits)
             if wish == "auto" and label and latest and not effective(self._repository.commits(merged[latest])):
-                version = None
+                bump, version, since, commits = None, None, merged[latest], ()
         else:
             bump, version = None, wanted
         if version is not None:
@@ -138,13 +138,24 @@ class Releases:
         return self._plan(bump, version, since, commits)
 
     def _raised(
-        self, wish: str, label: str | None, base: Version | None, commits: tuple[Commit, ...]
+        self,
+        wish: str,
+        label: str | None,
+        base: Version | None,
+        latest: Version | None,
+        commits: tuple[Commit, ...],
     ) -> tuple[Bump | None, Version | None]:
-        bump = bump_of(commits) if wish == "auto" else Bump[wish.upper()]
-        if bump is None:
+        """Return the size of the release and its version; `auto` goes at least where the newest candidate leads."""
+        is_auto = wish == "auto"
+        bump = bump_of(commits) if is_auto else Bump[wish.upper()]
+        promised = latest.release if is_auto and latest is not None and latest.label else None
+        raised = (base or self._project.version).raised(bump) if bump is not None else None
+        if raised is None and label is not None:
             return None, None
-        taken = self._repository.tags(merged=False)
-        return bump, next_version(base or self._project.version, bump, label, taken)
+        release = max((version for version in (raised, promised) if version is not None), default=None)
+        if release is None:
+            return None, None
+        return bump, labelled(release, label, self._repository.tags(merged=False))
 
     def _check_agreement(self, latest: Version | None, merged: Mapping[Version, str]) -> None:
         said = self._project.version
@@ -170,7 +181,7 @@ class Releases:
             bump=bump,
             commits=commits,
             version=version,
-            tag=f"{self._repository.prefix}{version}" if version else None,
+            tag=self._repository.tag_of(version) if version else None,
             section=section,
             files=files,
         )
