@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     status.add_argument("--fetch", action="store_true", help="ask the remote for releases first")
     status.add_argument("--json", action="store_true", help="print JSON")
     sync = actions.add_parser("sync", help="put local changes on a branch, for a pull request")
-    sync.add_argument("-m", "--message", required=True, help="the commit message, for example 'fix(auth): ...'")
+    sync.add_argument("-m", "--message", help="what local changes do, for example 'fix(auth): ...'")
     sync.add_argument("--branch", help="the name of the branch; made from the message by default")
     sync.add_argument("--push", action="store_true", help="push the branch")
     for action in (add, update):
@@ -90,7 +90,7 @@ def _sync(checkout: "Checkout", arguments: argparse.Namespace) -> int:
 
 def _status(checkout: "Checkout", arguments: argparse.Namespace) -> int:
     if arguments.fetch and checkout.is_checked_out():
-        checkout.git.run("fetch", "--quiet", "--tags", "origin")
+        checkout.fetch()
     standing = checkout.standing()
     sys.stdout.write(json.dumps(standing.as_dict(), indent=2) + "\n" if arguments.json else _table(standing))
     return _FINDINGS if standing.problems else 0

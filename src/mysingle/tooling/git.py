@@ -24,6 +24,9 @@ _SETTINGS = (
 )
 """What a person may have set, and what would change the output that is read here."""
 
+_ADVICE = {
+    "transport 'file' not allowed": "if you trust the folder, run `git config --global protocol.file.allow always`",
+}
 _MARKS = ("fatal: ", "error: ", "! [")
 
 
@@ -59,7 +62,9 @@ class Git:
         """
         done = self._start(arguments, given)
         if done.returncode:
-            raise GitError(f"`git {arguments[0]}` failed: {_cause(done.stderr or done.stdout)}")
+            cause = _cause(done.stderr or done.stdout)
+            advice = next((f"; {text}" for words, text in _ADVICE.items() if words in cause), "")
+            raise GitError(f"`git {arguments[0]}` failed: {cause}{advice}")
         return _text(done.stdout)
 
     def line(self, *arguments: str) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from tests.tooling.git.conftest import Command, MakeRepo, Repo
+from tests.tooling.git.conftest import SETTINGS, Command, MakeRepo, Repo
 
 INSIDE = "packages/mysingle"
 BACKEND = '''\
@@ -179,6 +179,64 @@ def test_sync(added: Repo, package: Repo, mysingle: Command) -> None:
     assert mysingle(added, "submodule", "sync", "-m", message)[1] == f"{INSIDE} has no changes to give back\n"
 
 
+def test_sync_goes_on(added: Repo, package: Repo, mysingle: Command) -> None:
+    """What a review asks for goes onto the branch that is there, and pushing it needs no message."""
+    for number, options in enumerate([["--push"], []]):
+        inside(added).write("code.py", f"better {number}")
+        assert mysingle(added, "submodule", "sync", "-m", f"fix: better {number}", *options)[0] == 0
+    said = mysingle(added, "submodule", "sync", "--push")
+
+    assert said[1].startswith("quote-service/fix-better-0 is pushed to ")
+    assert package.git("log", "-2", "--format=%s", "quote-service/fix-better-0") == "fix: better 1\nfix: better 0"
+    assert package.git("branch", "--list", "quote-service/*").split() == ["quote-service/fix-better-0"]
+
+
+def test_renamed_remote(added: Repo, mysingle: Command) -> None:
+    """A submodule whose only remote has another name than origin is updated, changed and pushed all the same."""
+    inside(added).git("remote", "rename", "origin", "upstream")
+    updated = mysingle(added, "submodule", "update", "--no-install")
+    inside(added).write("code.py", "better")
+    pushed = mysingle(added, "submodule", "sync", "-m", "fix: it", "--push")
+
+    assert (updated[0], pushed[0]) == (0, 0), updated[2] + pushed[2]
+    assert mysingle(added, "submodule", "status", "--fetch")[1].count("v1.10.0") == 2
+
+
+def test_relative_url(package: Repo, service: Repo, tmp_path: Path, mysingle: Command) -> None:
+    """A relative URL stands beside the remote of the service, wherever the clone is."""
+    remote = tmp_path / "hub"
+    remote.mkdir()
+    for repo in (package, service):
+        repo.git("clone", "--quiet", "--bare", ".", str(remote / f"{repo.path.name}.git"))
+    clone = Repo(tmp_path / "somewhere/deep/clone")
+    service.git("clone", "--quiet", str(remote / "quote-service.git"), str(clone.path))
+    dry = mysingle(clone, "submodule", "add", "../package.git", "--dry-run")
+    added = mysingle(clone, "submodule", "add", "../package.git", "--no-install", "--to", "v1.0.0")
+    clone.git("push", "--quiet")
+    fresh = Repo(tmp_path / "fresh")
+    service.git("clone", "--quiet", str(remote / "quote-service.git"), str(fresh.path))
+
+    assert dry == (0, f"{INSIDE} would be at v1.10.0\n", "")
+    assert added == (0, f"{INSIDE} is at v1.0.0, committed\n", "")
+    assert mysingle(fresh, "submodule", "update", "--dry-run")[1] == f"{INSIDE} would be at v1.10.0\n"
+    assert mysingle(fresh, "submodule", "update", "--no-install")[1] == f"{INSIDE} is at v1.10.0, committed\n"
+
+
+def test_folders_that_git_does_not_trust(
+    package: Repo, service: Repo, mysingle: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where git takes no submodule from a folder, the error says how to allow it, and no empty folder is left."""
+    for index, name in enumerate(SETTINGS):
+        if name == "protocol.file.allow":
+            monkeypatch.setenv(f"GIT_CONFIG_VALUE_{index}", "user")  # git's own default
+    code, _, err = mysingle(service, "submodule", "add", str(package.path), "--no-install")
+
+    assert code == 2
+    assert "git config --global protocol.file.allow always" in err
+    assert not (service.path / "packages").exists()
+    assert not (service.path / ".git/modules/packages").exists()
+
+
 def _changed(service: Repo, package: Repo) -> None:
     inside(service).write("code.py", "mine")
 
@@ -228,6 +286,29 @@ def _ahead(service: Repo, package: Repo) -> None:
     service.commit("build: a commit that is not released")
 
 
+def _hook_of_the_service(service: Repo, package: Repo) -> None:
+    service.hook("pre-commit", "echo 'error: the hook says no' >&2; exit 1")
+
+
+def _merging(service: Repo, package: Repo) -> None:
+    service.git("switch", "--quiet", "--create", "side")
+    service.commit("feat: side", code="side")
+    service.git("switch", "--quiet", "main")
+    service.commit("feat: main", code="main")
+    with pytest.raises(AssertionError):
+        service.git("merge", "side")
+
+
+def _moved_tag(service: Repo, package: Repo) -> None:
+    inside(service).git("fetch", "--quiet", "--tags")
+    package.git("tag", "--force", "v1.9.0", "main")
+
+
+def _two_remotes(service: Repo, package: Repo) -> None:
+    inside(service).git("remote", "rename", "origin", "one")
+    inside(service).git("remote", "add", "two", "elsewhere")
+
+
 UPDATES: dict[str, tuple[Obstruct, list[str], str]] = {
     "changed": (_changed, [], "has local changes: code.py; `mysingle submodule sync`"),
     "untracked": (_untracked, [], "has local changes: mine.py"),
@@ -237,6 +318,14 @@ UPDATES: dict[str, tuple[Obstruct, list[str], str]] = {
     "conflict": (_conflict, [], "is in conflict after a merge"),
     "ahead": (_ahead, [], "is at a commit that v1.10.0 does not have"),
     "moved": (_moved, [], "comes from "),
+    "hook": (_hook_of_the_service, [], "the hook says no"),
+    "merging": (_merging, [], "a merge has not ended"),
+    "moved-tag": (
+        _moved_tag,
+        [],
+        "has moved the tag v1.9.0: when that is right, run `git -C 'packages/mysingle' fetch",
+    ),
+    "two-remotes": (_two_remotes, [], "has the remotes one, two, and none is origin"),
     "no-such-tag": (lambda *_: None, ["--to", "v7.0.0"], "has no tag v7.0.0; the newest release is v1.10.0"),
     "elsewhere": (lambda *_: None, ["--path", "libs/other"], "libs/other is no submodule of quote-service"),
     "outside": (lambda *_: None, ["--path", "../package"], "'../package' is not a folder below"),
@@ -308,9 +397,10 @@ def test_add_refuses(obstruct: Obstruct, said: str, service: Repo, package: Repo
     ("words", "said"),
     [
         (["-m", "some words"], "'some words' is no commit message such as"),
+        ([], "packages/mysingle has changes: say with -m what they do"),
         (["-m", "fix: it", "--branch", "taken"], "the branch taken exists already"),
     ],
-    ids=["message", "branch"],
+    ids=["message", "no-message", "branch"],
 )
 def test_sync_refuses(words: list[str], said: str, added: Repo, mysingle: Command) -> None:
     """A message or a branch that cannot be used is one line, and the changes stay where they are."""

@@ -1,12 +1,13 @@
 """A submodule as it is: what the service records, what is checked out, what would be lost."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mysingle._kernel.errors import ErrorCode, MySingleError
-from mysingle.tooling.git import Git
+from mysingle.tooling.git import Git, GitError
 from mysingle.tooling.version import parse_version
 
 __all__ = ["DEFAULT_PATH", "Checkout", "Standing", "SubmoduleError", "newest_release"]
@@ -14,6 +15,7 @@ __all__ = ["DEFAULT_PATH", "Checkout", "Standing", "SubmoduleError", "newest_rel
 DEFAULT_PATH = "packages/mysingle"
 _TAG_PREFIX = "v"
 _SHOWN = 3
+_MOVED = re.compile(r"\[rejected\] +(\S+) .*would clobber existing tag")
 
 
 class SubmoduleError(MySingleError):
@@ -97,6 +99,46 @@ class Checkout:
         found = self.parent.line("config", "--file", ".gitmodules", "--get", f"submodule.{self.name()}.url")
         return found or None
 
+    def resolved(self, url: str) -> str:
+        """Return a URL that git can reach from here: `../x.git` stands beside the service's own remote."""
+        if not url.startswith(("./", "../")):
+            return url
+        base = self.parent.line("remote", "get-url", "origin") or str(self.root)
+        while url.startswith("../"):
+            base, url = re.sub(r"[/:][^/:]*$", "", base.rstrip("/")), url.removeprefix("../")
+        return f"{base.rstrip('/')}/{url.removeprefix('./')}"
+
+    def remote(self) -> str:
+        """
+        Return the remote of the checkout: `origin`, or the only one there is.
+
+        Raises:
+            SubmoduleError: there is none, or several.
+        """
+        names = self.git.run("remote").split()
+        if "origin" in names or len(names) == 1:
+            return "origin" if "origin" in names else names[0]
+        said = f"has the remotes {', '.join(names)}, and none is origin" if names else "has no remote"
+        raise SubmoduleError(f"{self.path} {said}: run `git -C '{self.path}' remote add origin {self.url()}`")
+
+    def fetch(self) -> None:
+        """
+        Ask the remote for its releases.
+
+        Raises:
+            SubmoduleError: it has moved a tag that is known here. GitError: it does not answer.
+        """
+        try:
+            self.git.run("fetch", "--tags", self.remote())
+        except GitError as error:
+            moved = _MOVED.search(error.message)
+            if moved is None:
+                raise
+            raise SubmoduleError(
+                f"the remote of {self.path} has moved the tag {moved[1]}: when that is right, "
+                f"run `git -C '{self.path}' fetch --tags --force`"
+            ) from error
+
     def name(self) -> str:
         """Return the name that `.gitmodules` gives to the path; the path itself when it has none."""
         pairs = (self.parent.line("config", "--file", ".gitmodules", "--get-regexp", r"\.path$") or "").splitlines()
@@ -123,7 +165,10 @@ class Checkout:
 
     def other_origin(self) -> str | None:
         """Return where the checkout comes from when `.gitmodules` names another place; a relative one is not judged."""
-        url, origin = self.url() or "", self.git.line("config", "--get", "remote.origin.url")
+        try:
+            url, origin = self.url() or "", self.git.line("config", "--get", f"remote.{self.remote()}.url")
+        except SubmoduleError:  # which stops whoever needs the remote, and nobody else
+            return None
         return origin if origin and not url.startswith(("./", "../")) and origin != url else None
 
     def changes(self) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
 """What is done with a submodule: each step can be done again, and nothing that is in no remote is left."""
 
+import contextlib
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from mysingle.tooling.git import Git, GitError
@@ -15,6 +17,7 @@ _MODULES = ".gitmodules"
 _SLUG = re.compile(r"[^a-z0-9]+")
 _MAX_SLUG = 40
 _CHANGES_SHOWN = 20
+_EXAMPLE = "such as 'fix(auth): accept the new header'"
 
 
 class Sent(NamedTuple):
@@ -43,7 +46,7 @@ class Workflow:
         if checkout.recorded():
             return checkout.standing().version or checkout.recorded() or ""
         self._check_branch()
-        tag = _choose(_remote_tags(self._parent, url), to, url)
+        tag = _choose(_remote_tags(self._parent, checkout.resolved(url)), to, url)
         is_new = checkout.staged() is None
         if is_new:
             self._clone(url)
@@ -91,8 +94,8 @@ class Workflow:
         if not self._parent.accepts("checkout", "--quiet", "HEAD", "--", _MODULES):
             (checkout.root / _MODULES).unlink(missing_ok=True)
         self._parent.accepts("config", "--remove-section", f"submodule.{checkout.path}")
-        shutil.rmtree(checkout.folder, ignore_errors=True)
-        shutil.rmtree(self._parent.path(f"modules/{checkout.path}"), ignore_errors=True)
+        _remove_tree(checkout.folder, checkout.root)
+        _remove_tree(self._parent.path(f"modules/{checkout.path}"), self._parent.path("modules"))
 
     def update(self, to: str | None = None) -> str:
         """
@@ -110,42 +113,61 @@ class Workflow:
             self._parent.run("submodule", "--quiet", "update", "--init", "--", checkout.path)
         checkout.check_nothing_is_lost()
         self._check_origin()
-        checkout.git.run("fetch", "--quiet", "--tags", "origin")
+        checkout.fetch()
         tag = _choose(checkout.releases(), to, checkout.url() or "the remote")
         before, after = checkout.recorded(), checkout.git.run("rev-parse", f"refs/tags/{tag}^{{commit}}").strip()
         if before and to is None and not checkout.git.accepts("merge-base", "--is-ancestor", before, after):
             raise SubmoduleError(
                 f"{checkout.path} is at a commit that {tag} does not have: name the release with --to to leave it"
             )
-        checkout.git.run("checkout", "--quiet", "--detach", f"refs/tags/{tag}")
-        if after != before:
-            self._parent.run("add", "--", checkout.path)
-            self._commit(f"build: update mysingle to {tag}\n\n{self._news(before, after)}", checkout.path)
+        with self._as_before():
+            checkout.git.run("checkout", "--quiet", "--detach", f"refs/tags/{tag}")
+            if after != before:
+                self._parent.run("add", "--", checkout.path)
+                self._commit(f"build: update mysingle to {tag}\n\n{self._news(before, after)}", checkout.path)
         return tag
+
+    @contextlib.contextmanager
+    def _as_before(self) -> Iterator[None]:
+        """Bring back what was checked out and staged when a step in between fails, such as a hook of the service."""
+        checkout, git = self._checkout, self._checkout.git
+        staged = checkout.staged()
+        place = git.line("symbolic-ref", "--quiet", "--short", "HEAD") or git.run("rev-parse", "HEAD").strip()
+        try:
+            yield
+        except BaseException:
+            git.accepts("checkout", "--quiet", place)
+            if staged is not None:
+                self._parent.accepts("update-index", "--cacheinfo", f"160000,{staged},{checkout.path}")
+            raise
 
     def plan_update(self, to: str | None = None) -> str:
         """Return the tag that an update would take; nothing is changed, and what is known here counts."""
         self._check_present()
         checkout = self._checkout
         if not checkout.is_checked_out():
-            return _choose(_remote_tags(self._parent, checkout.url() or ""), to, checkout.url() or "the remote")
+            url = checkout.resolved(checkout.url() or "")
+            return _choose(_remote_tags(self._parent, url), to, checkout.url() or "the remote")
         checkout.check_nothing_is_lost()
         self._check_origin()
-        return _choose(_remote_tags(checkout.git, "origin"), to, "origin")
+        remote = checkout.remote()
+        return _choose(_remote_tags(checkout.git, remote), to, remote)
 
     def plan_add(self, url: str, to: str | None = None) -> str:
         """Return the tag that would be added; nothing is changed."""
-        return _choose(_remote_tags(self._parent, url), to, url)
+        return _choose(_remote_tags(self._parent, self._checkout.resolved(url)), to, url)
 
-    def sync(self, message: str, branch: str | None = None, *, pushes: bool = False) -> Sent | None:
+    def sync(self, message: str | None = None, branch: str | None = None, *, pushes: bool = False) -> Sent | None:
         """
         Put local changes of the submodule on a branch of their own, as one commit, for a pull request.
+
+        Changes need a message; commits that are there already need none. A branch that was made before goes on.
 
         Returns:
             What is on the branch; None when there are no changes and no commits to give back.
 
         Raises:
-            SubmoduleError: the message does not follow the convention, or the branch exists.
+            SubmoduleError: the message is missing or does not follow the convention, or the branch exists.
         """
         checkout = self._checkout
         self._check_present()
@@ -156,21 +178,27 @@ class Workflow:
         changes, git = checkout.changes(), checkout.git
         if not changes and not checkout.unpushed():
             return None
-        if not is_conventional(message):
-            raise SubmoduleError(f"{message!r} is no commit message such as 'fix(auth): accept the new header'")
-        chosen = self._switch(branch or _branch_name(checkout.root.name, message))
+        if changes and message is None:
+            raise SubmoduleError(f"{checkout.path} has changes: say with -m what they do, {_EXAMPLE}")
+        if message is not None and not is_conventional(message):
+            raise SubmoduleError(f"{message!r} is no commit message {_EXAMPLE}")
+        subject = message or git.run("log", "-1", "--format=%s")
+        chosen = self._switch(_branch_name(checkout.root.name, subject), branch)
         if changes:
             git.run("add", "--all")
             git.run("commit", "--quiet", "--file=-", given=f"{message}\n")
         if pushes:
-            git.run("push", "--quiet", "--set-upstream", "origin", f"HEAD:refs/heads/{chosen}")
+            git.run("push", "--quiet", "--set-upstream", checkout.remote(), f"HEAD:refs/heads/{chosen}")
         return Sent(chosen, git.run("rev-parse", "HEAD").strip(), pushes)
 
-    def _switch(self, branch: str) -> str:
-        """Make the branch; whoever is on a branch already stays there."""
-        git = self._checkout.git
-        current = git.line("symbolic-ref", "--quiet", "--short", "HEAD")
-        if current and not git.accepts("rev-parse", "--verify", "--quiet", f"refs/remotes/origin/{current}"):
+    def _switch(self, usual: str, wanted: str | None) -> str:
+        """Make the branch; whoever is on one of the service's, or on one that only this clone has, stays there."""
+        git, branch = self._checkout.git, wanted or usual
+        current = git.line("symbolic-ref", "--quiet", "--short", "HEAD") or ""
+        remote = f"refs/remotes/{self._checkout.remote()}/{current}"
+        is_local = bool(current) and not git.accepts("rev-parse", "--verify", "--quiet", remote)
+        is_ours = current.startswith(f"{usual.partition('/')[0]}/") and wanted is None
+        if is_ours or current == branch or (is_local and wanted is None):
             return current
         if git.accepts("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}"):
             raise SubmoduleError(f"the branch {branch} exists already: name another one with --branch")
@@ -203,6 +231,8 @@ class Workflow:
             raise SubmoduleError(f"{self._checkout.root.name} has no commits yet: make the first one")
         if not self._parent.accepts("symbolic-ref", "--quiet", "HEAD"):
             raise SubmoduleError("no branch is checked out (detached HEAD): run `git switch <branch>` first")
+        if self._parent.path("MERGE_HEAD").exists():
+            raise SubmoduleError("a merge has not ended: commit it, or run `git merge --abort`")
 
     def _commit(self, message: str, *paths: str) -> None:
         """Commit these paths only; what else is staged stays staged."""
@@ -215,6 +245,15 @@ class Workflow:
         lines = self._checkout.git.run("log", "--no-merges", "--format=- %s", f"{before}..{after}").splitlines()
         more = len(lines) - _CHANGES_SHOWN
         return "\n".join([*lines[:_CHANGES_SHOWN], *([f"- and {more} more"] if more > 0 else [])])
+
+
+def _remove_tree(folder: Path, top: Path) -> None:
+    """Remove a folder, and the empty ones that were around it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for around in folder.parents:
+        if around == top or not around.is_relative_to(top) or any(around.iterdir()):
+            return
+        around.rmdir()
 
 
 def _remote_tags(git: Git, url: str) -> tuple[str, ...]:
