@@ -22,7 +22,7 @@ _BOLD, _DIM, _END = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the command takes."""
     parser.add_argument("service", nargs="?", help="its name, for example order-service; not with --update")
-    parser.add_argument("--type", choices=("iam", "non-iam"), default="non-iam", help="non-iam, unless it owns users")
+    parser.add_argument("--type", choices=("iam", "non-iam"), help="non-iam, unless it owns users")
     parser.add_argument("--grpc", action="store_true", help="with a gRPC server and client")
     parser.add_argument("--dsl", action="store_true", help="with a strategy in the platform's language")
     parser.add_argument("--tasks", action="store_true", help="with background tasks and a worker")
@@ -37,6 +37,8 @@ def execute(arguments: argparse.Namespace) -> int:
         raise InvalidArgumentError(
             "give a name to make a service, or --update alone to update one: `mysingle new order-service`"
         )
+    if arguments.update and arguments.type is not None:
+        raise InvalidArgumentError("a service keeps its type: leave --type out, or make another service")
     try:
         return _update(arguments) if arguments.update else _create(arguments)
     except KeyboardInterrupt:
@@ -50,7 +52,7 @@ def _create(arguments: argparse.Namespace) -> int:
 
     answers = Answers(
         service_name=arguments.service,
-        service_type=arguments.type,
+        service_type=arguments.type or "non-iam",
         grpc=arguments.grpc,
         dsl=arguments.dsl,
         tasks=arguments.tasks,
@@ -80,17 +82,26 @@ def _update(arguments: argparse.Namespace) -> int:
     update = plan_update(folder, grpc=arguments.grpc, dsl=arguments.dsl, tasks=arguments.tasks)
     if not update.is_needed:
         sys.stdout.write(f"{folder.absolute().name} has the template of mysingle {update.now.version} already\n")
-        return 0
+        return _remind(update.undecided)
     if not arguments.dry_run:
         update.apply()
     _list(update.changes)
     waiting = [change for change in update.changes if change.needs_somebody]
-    head = f"{len(update.changes)} files {'would change' if arguments.dry_run else 'are looked at'}."
+    files = "1 file" if len(update.changes) == 1 else f"{len(update.changes)} files"
+    head = f"{files} {'to look at' if arguments.dry_run else 'looked at'}."
     steps = [("git diff", "what the template brings"), ("pytest", "")]
     if waiting:
-        steps.insert(0, ("grep -rn '<<<<<<<' .", f"{len(waiting)} files need a decision of yours"))
+        count = "1 file needs" if len(waiting) == 1 else f"{len(waiting)} files need"
+        steps.insert(0, ("grep -rn '<<<<<<<' .", f"{count} a decision of yours"))
     _say(head, "Next:", steps)
     return _NEEDS_SOMEBODY if waiting else 0
+
+
+def _remind(undecided: tuple[str, ...]) -> int:
+    """Name the files that still have marks of an update, and return the exit code."""
+    for name in undecided:
+        sys.stdout.write(f"undecided {name}  (has places marked with <<<<<<<)\n")
+    return _NEEDS_SOMEBODY if undecided else 0
 
 
 def _list(changes: "Iterable[Change]") -> None:

@@ -90,6 +90,7 @@ def test_good_names(name: str) -> None:
         ((), "give a name to make a service"),
         (("order-service", "--update"), "or --update alone"),
         (("--update",), "was not made by `mysingle new`"),
+        (("--update", "--path", "made", "--type", "iam"), "a service keeps its type"),
         (("--update", "--path", "nowhere"), "was not made by `mysingle new`"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,

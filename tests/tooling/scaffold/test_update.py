@@ -130,6 +130,79 @@ def test_new_files(small: Path, service: Path) -> None:
     assert text_of(service / "mine.txt") == TWO_WAY
 
 
+def test_renamed(small: Path, service: Path) -> None:
+    """A change follows a file that people have renamed and edited; a conflict is marked there, and shown."""
+    (service / "a.txt").rename(service / "other.txt")
+    (service / "notes").mkdir()
+    (service / "b.txt").rename(service / "notes/b.txt")
+    set_file(service, FIRST, "other.txt")
+    set_file(service, changed(_5="mine\n"), "notes/b.txt")
+    set_template(small, LAST)
+    set_template(small, changed(_5="yours\n"), "b.txt")
+    update = plan_update(service, template=small)
+    update.apply()
+
+    assert [(change.target, change.outcome.value, change.note) for change in update.changes] == [
+        ("other.txt", "merged", "was a.txt"),
+        ("notes/b.txt", "conflict", "was b.txt; 1 place marked with <<<<<<<"),
+    ]
+    assert text_of(service / "other.txt") == BOTH
+    assert text_of(service / "notes/b.txt") == changed(_5=TWO_WAY)
+    assert not (service / "a.txt").exists()
+    assert not plan_update(service, template=small).is_needed
+
+
+def test_deleted_beside_another_file(small: Path, service: Path) -> None:
+    """A file that is merely deleted is not taken for another one."""
+    (service / "a.txt").unlink()
+    set_file(service, "quite\nanother\ntext\nof\nmy\nown\n", "other.txt")
+    set_template(small, LAST)
+
+    assert [change.note for change in plan_update(service, template=small).changes] == [
+        "deleted here; the template has changed it"
+    ]
+
+
+def test_in_the_way(small: Path, service: Path) -> None:
+    """Where a link, a folder or a module stands instead of a file, everything else is updated, and that stays."""
+    shared = service.parent / "shared.txt"
+    (service / "a.txt").rename(shared)
+    (service / "a.txt").symlink_to(shared)
+    (service / "docs.txt/mine").mkdir(parents=True)
+    set_file(service, "mine\n", "routes.py")
+    set_file(service, "mine\n", "deep")
+    set_template(small, LAST)
+    set_template(small, LAST, "b.txt")
+    for name in ("docs.txt", "routes/extra.py", "deep/new.txt"):
+        (small / "template" / name).parent.mkdir(exist_ok=True)
+        set_template(small, "new\n", name)
+    update = plan_update(service, template=small)
+    update.apply()
+
+    assert {change.path: change.note.partition(";")[0] for change in update.changes} == {
+        "a.txt": "a link here",
+        "b.txt": "",
+        "docs.txt": "a folder here",
+        "routes/extra.py": "routes.py is here instead of its folder",
+        "deep/new.txt": "deep is here instead of its folder",
+    }
+    assert (service / "a.txt").is_symlink()
+    assert (text_of(shared), text_of(service / "b.txt")) == (NINE, LAST)
+    assert not plan_update(service, template=small).is_needed
+
+
+def test_undecided(small: Path, service: Path) -> None:
+    """Marks that nobody has seen to are named until they are gone."""
+    set_file(service, changed(_5="mine\n"))
+    set_template(small, changed(_5="yours\n"))
+    plan_update(service, template=small).apply()
+    marked = plan_update(service, template=small).undecided
+    set_file(service, changed(_5="both\n"))
+
+    assert marked == ("a.txt",)
+    assert plan_update(service, template=small).undecided == ()
+
+
 def test_beside(small: Path, service: Path) -> None:
     """Where nothing can be merged the template's version stands beside the file."""
     (service / "a.txt").write_bytes(b"\x00")

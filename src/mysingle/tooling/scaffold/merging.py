@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mysingle.tooling.scaffold.answers import ScaffoldError
 
-__all__ = ["Change", "Outcome", "merge"]
+__all__ = ["Change", "Outcome", "has_marks", "merge"]
 
 _TIMEOUT_SECONDS = 60
 _MOST_CONFLICTS = 127
@@ -80,6 +80,11 @@ def merge(path: str, before: str | None, ours: bytes | None, now: str | None) ->
     if ours == old:
         return Change(path, Outcome.UPDATED, new)
     return _merged(path, old or b"", ours, new)
+
+
+def has_marks(content: bytes | None) -> bool:
+    """Tell whether a file has places that an update has marked for a person."""
+    return content is not None and f"<<<<<<< {_LABELS[0]}".encode() in content
 
 
 def _removed(path: str, *, is_edited: bool) -> Change:

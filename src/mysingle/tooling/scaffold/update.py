@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from mysingle.tooling.scaffold.answers import Answers, ScaffoldError
 from mysingle.tooling.scaffold.baseline import BASELINE, Baseline, read_baseline, read_files
-from mysingle.tooling.scaffold.merging import Change, Outcome, merge
+from mysingle.tooling.scaffold.merging import Change, Outcome, has_marks, merge
+from mysingle.tooling.scaffold.renames import find_renamed
 from mysingle.tooling.scaffold.rendering import TEMPLATE, render, render_stubs, version
 
 __all__ = ["JOURNAL", "Update", "finish_interrupted", "plan_update"]
@@ -36,6 +37,13 @@ class Update(NamedTuple):
     def is_needed(self) -> bool:
         """Whether anything differs, be it only what the service remembers."""
         return self.before != self.now
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """The files in which an earlier update has left marks that nobody has seen to."""
+        files = self.now.files
+        names = sorted({*files, *find_renamed(self.folder, files, files).values()})
+        return tuple(name for name in names if has_marks(_content(self.folder / name)))
 
     def apply(self) -> None:
         """
@@ -108,17 +116,41 @@ def _rendered(answers: Answers, template: Path) -> dict[str, str]:
 
 
 def _changes(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> Iterable[Change]:
+    changed = {name: text for name, text in before.items() if now.get(name, text) != text}
+    renamed = find_renamed(folder, changed, {*before, *now})
     for name in sorted({*before, *now}):
         if before.get(name) == now.get(name):
             continue
-        path = folder / name
-        try:
-            ours = path.read_bytes() if path.is_file() else None
-        except OSError as error:
-            raise ScaffoldError(f"{path} cannot be read: {error.strerror}") from error
-        change = merge(name, before.get(name), ours, now.get(name))
+        place = renamed.get(name, name)
+        obstacle = _in_the_way(folder, place)
+        if obstacle:
+            yield Change(place, Outcome.KEPT, note=f"{obstacle}; the template has changed it")
+            continue
+        change = merge(place, before.get(name), _content(folder / place), now.get(name))
         if change is not None:
-            yield change
+            yield change if place == name else change._replace(note=f"was {name}; {change.note}".removesuffix("; "))
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise ScaffoldError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _in_the_way(folder: Path, name: str) -> str | None:
+    """Say what stands where a file should be, when it cannot be written without taking that away."""
+    path = folder / name
+    if path.is_symlink():
+        return "a link here"
+    if path.is_dir():
+        return "a folder here"
+    around = [folder / place for place in PurePosixPath(name).parents]
+    taken = next((place for place in around if place.exists() and not place.is_dir()), None)
+    module = next((place.with_suffix(".py") for place in around[:-1] if not place.exists()), None)
+    if taken is None and module is not None and module.is_file() and name.endswith(".py"):
+        taken = module
+    return f"{taken.relative_to(folder)} is here instead of its folder" if taken else None
 
 
 def _write_journal(update: Update) -> None:
