@@ -180,6 +180,62 @@ def test_other_modules(tmp_path: Path) -> None:
     } <= told
 
 
+def test_calls_of_every_shape(tmp_path: Path) -> None:
+    """A call of a client is named however the client is held, and wherever the module gets it."""
+    calls = [
+        "async def a(): return await later._request('GET', '/a')",
+        "async def b(held: Annotated[OrderClient, None]): return await held._request('GET', '/b')",
+        "async def c(): return await OrderClient()._request('GET', '/c')",
+        "async def d(): return await clients['x']._request('GET', '/d')",
+        "typed: OrderClient = make()",
+        "async def e(): return await typed.health_check()",
+        "later = OrderClient()",
+    ]
+    before = "from typing import Annotated\n\nfrom app.clients import OrderClient\n\n" + "\n".join(calls) + "\n"
+    (tmp_path / "clients.py").write_text(CLIENT)
+    text, found = migrated(tmp_path, before)
+
+    assert [line for line, what in found if "over HTTP" in what] == [5, 6, 7, 8]
+    assert "typed.check_health()" in text
+
+
+def test_shared_enumerations(tmp_path: Path) -> None:
+    """A stand-in that other modules import has the members that they use."""
+    (tmp_path / "use.py").write_text("from module import (\n    TaskStatus,\n)\n\nA = TaskStatus.LATER\n")
+    text, _ = migrated(
+        tmp_path, "from mysingle.base.enums import TaskStatus\n\n__all__ = ['TaskStatus']\nB = TaskStatus.NOW\n"
+    )
+
+    assert '    LATER = "later"\n    NOW = "now"\n' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "what"),
+    [
+        ("README.md", "from mysingle.base import BaseDocument", "mysingle.base is mysingle.core.base now"),
+        (
+            "work.ipynb",
+            '"from mysingle.logging import get_logger\\n",',
+            "mysingle.logging is mysingle.core.logging now",
+        ),
+        ("tox.ini", "module = mysingle.base.models", "mysingle.base.models is mysingle.core.base now"),
+        ("setup.py", 'setup(install_requires=["mysingle==1.8"])', "a package of version 1 is required"),
+        ("requirements/base.txt", "mysingle==1.8", "a package of version 1 is required"),
+        ("constraints.txt", "mysingle==1.8", "a package of version 1 is required"),
+    ],
+)
+def test_other_texts(tmp_path: Path, name: str, line: str, what: str) -> None:
+    """Texts that are not changed by themselves are read too, and stay as they are."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+
+    assert migrated(tmp_path, f"\n{line}\n", name) == (f"\n{line}\n", [(2, what)])
+
+
+def test_history_stays(tmp_path: Path) -> None:
+    """What a changelog says of the past is true."""
+    assert migrated(tmp_path, "- mysingle.base\n", "CHANGELOG.md")[1] == []
+
+
 def test_declared_encoding(tmp_path: Path) -> None:
     """A file in the encoding that it declares is migrated, and keeps it."""
     file = tmp_path / "latin.py"

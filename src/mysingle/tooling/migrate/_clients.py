@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import libcst as cst
+from libcst.matchers import Attribute, Name, findall
+from libcst.metadata import ParentNodeProvider
 
 from mysingle.tooling.migrate._findings import GUIDE, MARK
 from mysingle.tooling.migrate._project import OLD_CLIENTS, Project
@@ -105,23 +107,23 @@ class Clients(Step):
     def _is_client(self) -> bool:
         return bool(self._classes) and self._classes[-1].is_client
 
-    def visit_Assign(self, node: cst.Assign) -> bool | None:
-        """Remember which names hold clients."""
-        if self._makes_client(node.value):
-            self._instances |= {name for target in node.targets if (name := dotted(target.target))}
+    def visit_Module(self, node: cst.Module) -> bool | None:
+        """Learn which names hold clients, wherever in the module they get them."""
+        for item in self.facts(ParentNodeProvider):
+            if isinstance(item, cst.Assign) and self._makes_client(item.value):
+                self._instances |= {name for target in item.targets if (name := dotted(target.target))}
+            elif isinstance(item, cst.AnnAssign) and self._mentions_client(item.annotation):
+                self._instances.add(dotted(item.target))
+            elif isinstance(item, cst.WithItem) and self._makes_client(item.item) and item.asname is not None:
+                self._instances.add(dotted(item.asname.name))
+            elif isinstance(item, cst.Param) and item.annotation is not None and self._mentions_client(item.annotation):
+                self._instances.add(item.name.value)
         return None
 
-    def visit_WithItem(self, node: cst.WithItem) -> bool | None:
-        """Remember which names hold clients."""
-        if self._makes_client(node.item) and node.asname is not None:
-            self._instances.add(dotted(node.asname.name))
-        return None
-
-    def visit_Param(self, node: cst.Param) -> bool | None:
-        """Remember which names hold clients."""
-        if node.annotation is not None and self._client_class(node.annotation.annotation):
-            self._instances.add(node.name.value)
-        return None
+    def _mentions_client(self, annotation: cst.Annotation) -> bool:
+        """Tell whether a client class stands in an annotation, alone or as in `Annotated[StrategyClient, ...]`."""
+        names = findall(annotation, Name() | Attribute())
+        return any(isinstance(name, cst.BaseExpression) and self._client_class(name) for name in names)
 
     def _makes_client(self, node: cst.BaseExpression) -> bool:
         call = node.expression if isinstance(node, cst.Await) else node
@@ -156,7 +158,8 @@ class Clients(Step):
         if not isinstance(func, cst.Attribute):
             return updated_node
         is_self = self._is_client and (dotted(func.value) == "self" or _is_super_of(func.value))
-        if not is_self and dotted(func.value) not in self._instances:
+        is_known = is_self or dotted(func.value) in self._instances or self._makes_client(func.value)
+        if not is_known and (func.attr.value != "_request" or dotted(func.value) in ("self", "cls")):
             return updated_node
         return self._method(original_node, updated_node, func.attr.value, is_self=is_self)
 

@@ -240,7 +240,8 @@ class Imports(Step):
             return []
         self._standing.add(local)
         around = [self.parent(use) for use in uses]
-        found = stand_in(local, place, dict(pair for item in around for pair in _members(item)))
+        elsewhere = {member: member.lower() for member in self.project.members(local)}
+        found = stand_in(local, place, elsewhere | dict(pair for item in around for pair in _members(item)))
         new = [item for item in found if not any(item.deep_equals(other) for other in self._helpers)]
         self._helpers += found[:-1]
         return new

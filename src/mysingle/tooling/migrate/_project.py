@@ -1,6 +1,7 @@
 """What the codemod knows of the two sides: the tree that it changes, and the names that version 2 has."""
 
 import ast
+import contextlib
 import re
 import tomllib
 import warnings
@@ -15,6 +16,7 @@ __all__ = ["OLD_CLIENTS", "Place", "Project", "exported", "resolve"]
 
 _PACKAGE = Path(__file__).parents[2]
 _FACADES = ("core", "core.config", "core.logging", "core.base", "core.headers", "auth", "database", "clients", "grpc")
+_OWN_IMPORT = re.compile(r"\bfrom\s+(?!mysingle)\S+\s+import\s+(\([^)]*\)|[^\n]*)")
 _PATHS = {**MOVED, **OTHER_LINE}
 OLD_CLIENTS = ("BaseServiceClient", "ServiceHttpClient")
 
@@ -40,10 +42,26 @@ class Project:
         """The classes of the service that extend a client of version 1, and whether each has a constructor."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they are about the service's own text
-            classes = [item for file in self._files if file.suffix == ".py" for item in _classes(file)]
+            classes = [item for text in self._texts.values() for item in _classes(text)]
         found: dict[str, bool] = {}
         while new := [item for item in classes if item.name not in found and item.bases & {*OLD_CLIENTS, *found}]:
             found |= {item.name: item.has_constructor or any(found.get(base) for base in item.bases) for item in new}
+        return found
+
+    def members(self, name: str) -> frozenset[str]:
+        """Return the members of an enumeration that modules use which have it from another module of the service."""
+        texts = (text for text in self._texts.values() if name in text)
+        users = [text for text in texts if any(name in found[1] for found in _OWN_IMPORT.finditer(text))]
+        return frozenset(found[1] for text in users for found in re.finditer(rf"\b{name}\.([A-Z][A-Z0-9_]*)\b", text))
+
+    @cached_property
+    def _texts(self) -> Mapping[Path, str]:
+        """The Python files of the service; what is not UTF-8 has names that can be read all the same."""
+        found = {}
+        for file in self._files:
+            if file.suffix == ".py":
+                with contextlib.suppress(OSError):
+                    found[file] = file.read_bytes().decode("utf-8", "replace")
         return found
 
     @cached_property
@@ -83,12 +101,11 @@ class _ClassFacts(NamedTuple):
     has_constructor: bool
 
 
-def _classes(file: Path) -> Iterator[_ClassFacts]:
-    """Yield the classes of a file that may be clients; a file that cannot be read has none."""
+def _classes(text: str) -> Iterator[_ClassFacts]:
+    """Yield the classes of a text that may be clients; one that is no Python has none."""
     try:
-        text = file.read_bytes()
-        tree = ast.parse(text) if b"Client" in text and b"class " in text else ast.Module([], [])
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = ast.parse(text) if "Client" in text and "class " in text else ast.Module([], [])
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     nodes = list(ast.walk(tree))
     names = {item.asname: item.name for node in nodes if isinstance(node, ast.ImportFrom) for item in node.names}

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from urllib.parse import unquote, urlsplit
 
+from mysingle._kernel.old_names import GONE_MODULES, MOVED
 from mysingle.tooling.migrate._findings import Finding
 from mysingle.tooling.migrate._settings import DATABASES, gone_setting
 
-__all__ = ["is_environment", "is_script", "migrate_environment", "migrate_script"]
+__all__ = ["is_document", "is_environment", "is_script", "look_into", "migrate_environment", "migrate_script"]
 
 _VARIABLE = re.compile(
     r"(?P<lead>\s*(?:export\s+)?)(?P<name>[A-Za-z_]\w*)(?P<equal>\s*=\s*)(?P<value>.*?)(?P<end>\r?\n?)"
@@ -22,8 +23,11 @@ _OLD_PACKAGE = re.compile(
     rf"""|/mysingle(\.git)?@{_FIRST}"""
 )
 _VARIABLES = re.compile(r"\b(?:REDIS_URL|DEV_MODE|AUTH_APP_VERSION|OKTA_\w+|USE_GRPC_FOR_\w+)\b")
-_SCRIPTS = (".sh", ".bash", ".yml", ".yaml", ".toml", ".cfg", ".mk")
-_NAMES = ("Makefile", "makefile", "Dockerfile", "Justfile", "justfile")
+_OLD_PATHS = {**MOVED, **dict.fromkeys(GONE_MODULES, "removed")}
+_OLD_PATH = re.compile("|".join(rf"\b{re.escape(path)}\b" for path in sorted(_OLD_PATHS, reverse=True) if "." in path))
+_SCRIPTS = (".sh", ".bash", ".yml", ".yaml", ".toml", ".cfg", ".ini", ".mk")
+_NAMES = ("Makefile", "makefile", "Dockerfile", "Justfile", "justfile", "Pipfile", "Procfile")
+_DOCUMENTS = (".md", ".rst", ".ipynb")
 
 
 def is_environment(path: PurePath) -> bool:
@@ -33,7 +37,14 @@ def is_environment(path: PurePath) -> bool:
 
 def is_script(path: PurePath) -> bool:
     """Tell whether a file may call the old release script or require an old package."""
-    return path.suffix in _SCRIPTS or path.name in _NAMES or path.name.startswith("requirements")
+    is_list = path.suffix in (".txt", ".in") and "requirements" in path.parent.name
+    is_named = path.name in _NAMES or path.name.startswith(("requirements", "constraints"))
+    return path.suffix in _SCRIPTS or is_named or is_list
+
+
+def is_document(path: PurePath) -> bool:
+    """Tell whether a file is for readers, who copy imports out of it; a history of changes is no such file."""
+    return path.suffix in _DOCUMENTS and not path.name.lower().startswith(("changelog", "history", "news"))
 
 
 def migrate_environment(text: str) -> tuple[str, list[Finding]]:
@@ -103,7 +114,18 @@ def _quoted(value: str) -> str:
 def migrate_script(text: str) -> tuple[str, list[Finding]]:
     """Return a text that calls `mysingle version`, and what a person must look at."""
     result = _SCRIPT.sub("mysingle version", text)
-    return result, list(_looks(text))
+    return result, [*look_into(text), *_looks(text)]
+
+
+def look_into(text: str) -> Iterator[Finding]:
+    """Yield the paths of version 1 in a text that stays as it is, and the packages of version 1 that it requires."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for path in dict.fromkeys(_OLD_PATH.findall(line)):
+            what = f"{path} was removed" if path in GONE_MODULES else f"{path} is {MOVED[path]} now"
+            yield Finding(line=number, what=what, why="it stands here as text; change it", section="imports")
+        if _OLD_PACKAGE.search(line):
+            why = "require mysingle[common]>=2.2 and its extras, and no other package of version 1"
+            yield Finding(line=number, what="a package of version 1 is required", why=why, section="requirements")
 
 
 def _looks(text: str) -> Iterator[Finding]:
@@ -117,6 +139,3 @@ def _looks(text: str) -> Iterator[Finding]:
             advice = gone_setting(name)
             why = advice.advice if advice else "REDIS_HOST, REDIS_PORT, REDIS_PASSWORD and REDIS_TLS take its place"
             yield Finding(line=number, what=f"{name} is read no more", why=why, section="settings")
-        if _OLD_PACKAGE.search(line):
-            why = "require mysingle[common]>=2.2 and its extras, and no other package of version 1"
-            yield Finding(line=number, what="a package of version 1 is required", why=why, section="requirements")

@@ -8,7 +8,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-from mysingle.tooling.migrate._texts import is_environment, is_script
+from mysingle.tooling.migrate._texts import is_document, is_environment, is_script
 
 __all__ = ["find", "is_writable", "read", "write"]
 
@@ -40,7 +40,7 @@ def _is_skipped(folder: Path) -> bool:
 
 def _is_wanted(file: Path) -> bool:
     is_python = file.suffix in (".py", ".pyi") and not file.name.endswith(_GENERATED)
-    return is_python or is_environment(file) or is_script(file)
+    return is_python or is_environment(file) or is_script(file) or is_document(file)
 
 
 def read(file: Path) -> tuple[bytes, str, str]:

@@ -11,7 +11,14 @@ from mysingle._kernel.errors import ErrorCode, MySingleError
 from mysingle._kernel.extras import MissingExtraError
 from mysingle.tooling.migrate._findings import Finding, follow
 from mysingle.tooling.migrate._project import Project
-from mysingle.tooling.migrate._texts import is_environment, is_script, migrate_environment, migrate_script
+from mysingle.tooling.migrate._texts import (
+    is_document,
+    is_environment,
+    is_script,
+    look_into,
+    migrate_environment,
+    migrate_script,
+)
 from mysingle.tooling.migrate._tree import find, is_writable, read, write
 
 __all__ = ["Change", "Failure", "Migration", "MigrationError", "plan"]
@@ -158,12 +165,16 @@ def _migrated(text: str, project: Project, file: Path) -> tuple[str, list[Findin
         return migrate_environment(text)
     if is_script(file):
         return migrate_script(text)
+    if is_document(file):
+        return text, list(look_into(text))
     import libcst
 
     from mysingle.tooling.migrate._python import migrate_python
 
     try:
-        return migrate_python(text, project, is_package=file.stem == "__init__")
+        after, findings = migrate_python(text, project, is_package=file.stem == "__init__")
+        required = look_into(text) if file.name == "setup.py" else ()
+        return after, [*findings, *(item for item in required if item.section == "requirements")]
     except SyntaxError as error:
         raise _NoPythonError(f"no valid Python: {error.msg}", error.lineno) from error
     except libcst.ParserSyntaxError as error:
