@@ -54,6 +54,46 @@ def test_caches(tmp_path: Path, before: str, after: str) -> None:
     assert after in text
 
 
+ROUTE = """
+from fastapi import APIRouter, Depends
+
+from mysingle.auth.deps import get_current_user
+
+router = APIRouter()
+
+
+@router.get("/one")
+async def one(
+    user=Depends(
+        get_current_user  # the caller
+    ),
+    *,
+    boss=Depends(get_current_user),
+):
+    return user
+"""
+
+
+def test_routes_called_by_hand(tmp_path: Path) -> None:
+    """A test that gives the caller to a route as an argument is named; the comment beside the dependency stays."""
+    (tmp_path / "test_it.py").write_text("from module import one\n\n\nasync def test():\n    await one(user=1)\n")
+    text, _ = migrated(tmp_path, ROUTE)
+    (tmp_path / "module.py").write_text(ROUTE)
+    found = [(Path(item.file).name, item.line, item.what) for item in plan(tmp_path).findings]
+
+    assert "    # the caller\n    user = get_current_user(request)\n" in text
+    assert ("test_it.py", 5, "a route is called with user") in found
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['REDIS_URL="redis://cache:6379" # ours', "REDIS_URL=redis://cache:6379  # ours", "REDIS_URL='redis://cache:6379'"],
+)
+def test_comments_behind_variables(tmp_path: Path, line: str) -> None:
+    """A URL is read without its quotes, and without the comment behind it."""
+    assert migrated(tmp_path, f"{line}\n", ".env")[0] == "REDIS_HOST=cache\nREDIS_PORT=6379\n"
+
+
 TOLD = [
     (f"{IMPORT}DB = 5\na = BaseRedisCache(key_prefix='a', redis_db=DB)\n", "the database of a cache is DB"),
     (f"{IMPORT}o = dict(redis_db=5)\na = BaseRedisCache(key_prefix='a', **o)\n", "passed on with a star"),

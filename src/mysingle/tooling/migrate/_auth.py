@@ -5,29 +5,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import libcst as cst
+from libcst.matchers import Comment, findall
 
-from mysingle._kernel.old_names import RENAMED
-from mysingle.tooling.migrate._step import Step, dotted
+from mysingle.tooling.migrate._project import Project
+from mysingle.tooling.migrate._routes import FAMILY, ROUTES
+from mysingle.tooling.migrate._step import Step, dotted, is_directive
 
 __all__ = ["Auth"]
 
 _SECTION = "authentication"
-_TODAY = (
-    "get_current_active_superuser",
-    "get_current_active_user",
-    "get_current_active_verified_user",
-    "get_current_user",
-    "get_current_user_optional",
-    "get_kong_correlation_id",
-    "get_kong_request_id",
-    "get_kong_user_id",
-    "get_user_id",
-    "is_kong_authenticated",
-)
-_FAMILY = {name: name for name in _TODAY} | {
-    old: new.rpartition(".")[2] for old, new in RENAMED.items() if new.startswith("mysingle.auth.")
-}
-_ROUTES = ("get", "post", "put", "patch", "delete", "head", "options", "api_route")
 _DEPENDS = ("fastapi.Depends", "fastapi.Security", "fastapi.params.Depends")
 _REQUESTS = ("fastapi.Request", "starlette.requests.Request", "fastapi.requests.Request")
 _OWN_TOKENS = {
@@ -49,13 +35,18 @@ class Auth(Step):
     """`user = Depends(...)` of a route becomes `user = get_current_...(request)`; tokens read by hand are reported."""
 
     trigger = re.compile(
-        rf"\b({'|'.join(sorted(_FAMILY))})\b|\bjwt\b|\bOAuth2PasswordBearer\b|\bHTTPBearer\b|service_type"
+        rf"\b({'|'.join(sorted(FAMILY))})\b|\bjwt\b|\bOAuth2PasswordBearer\b|\bHTTPBearer\b|service_type"
     )
+
+    @classmethod
+    def concerns(cls, text: str, project: Project) -> bool:
+        """Tell whether a text may have something for this step: calls of routes by hand count too."""
+        return super().concerns(text, project) or any(f"{name}(" in text for name in project.routes)
 
     def leave_Await(self, original_node: cst.Await, updated_node: cst.Await) -> cst.BaseExpression:
         """Wait no longer: the functions of the family answer at once."""
         call = original_node.expression
-        is_ours = isinstance(call, cst.Call) and self.ours(call.func) in _FAMILY
+        is_ours = isinstance(call, cst.Call) and self.ours(call.func) in FAMILY
         return updated_node.expression if is_ours else updated_node
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.Call:
@@ -64,12 +55,13 @@ class Auth(Step):
         if path in _OWN_TOKENS:
             why = "the gateway or the middleware has verified the token; ask mysingle.auth for the caller"
             self.note(original_node, f"{_OWN_TOKENS[path]} reads a token by hand", why, _SECTION)
+        self._tell_direct(original_node, path or dotted(original_node.func))
         self._tell_stricter(original_node, original_node.func)
         if path not in _DEPENDS or not original_node.args:
             return updated_node
         inner = original_node.args[0].value
         self._tell_stricter(original_node, inner)
-        if isinstance(inner, cst.Call) and not inner.args and self.ours(inner.func) in _FAMILY:
+        if isinstance(inner, cst.Call) and not inner.args and self.ours(inner.func) in FAMILY:
             first = updated_node.args[0]
             assert isinstance(first.value, cst.Call)
             return updated_node.with_changes(args=[first.with_changes(value=first.value.func), *updated_node.args[1:]])
@@ -82,15 +74,25 @@ class Auth(Step):
         if not found or not is_block or not _is_route(original_node):
             return updated_node
         request, params = self._request(original_node.params, updated_node.params, [item.parameter for item in found])
-        lines = [self._statement(item, request) for item in found]
+        first, *others = (self._statement(item, request) for item in found)
+        lost = _lost(original_node.params, params)
+        lines = [first.with_changes(leading_lines=[*first.leading_lines, *lost]), *others]
         return updated_node.with_changes(params=params, body=_with_lines(updated_node.body, lines))
 
     def _tell_stricter(self, node: cst.Call, function: cst.BaseExpression) -> None:
         old = self.ours(function) or ""
-        new = _FAMILY.get(old, "")
+        new = FAMILY.get(old, "")
         if new == "get_current_active_verified_user" and "verified" not in old:
             why = "it asks for an active account with a verified address; is that right here?"
             self.note(node, f"{old} is {new} now", why, _SECTION)
+
+    def _tell_direct(self, node: cst.Call, path: str) -> None:
+        """Tell about a route that is called as a function, with the caller as an argument."""
+        given = {item.keyword.value for item in node.args if item.keyword}
+        dropped = sorted(given & self.project.routes.get(path.rpartition(".")[2], frozenset()))
+        if dropped:
+            why = "a route takes the request instead; send one, and be somebody with mysingle.testing"
+            self.note(node, f"a route is called with {', '.join(dropped)}", why, _SECTION)
 
     def visit_Subscript(self, node: cst.Subscript) -> bool | None:
         """Tell about `app.dependency_overrides[get_current_user]`."""
@@ -105,7 +107,7 @@ class Auth(Step):
 
     def _tell_override(self, node: cst.CSTNode, *keys: cst.BaseExpression) -> None:
         for name in (self.ours(key) for key in keys):
-            if name in _FAMILY:
+            if name in FAMILY:
                 why = "routes call the function now, and no override reaches it; be somebody with mysingle.testing"
                 self.note(node, f"{name} is overridden", why, _SECTION)
 
@@ -119,15 +121,16 @@ class Auth(Step):
         inner = call.args[0].value
         inner = inner.func if isinstance(inner, cst.Call) and not inner.args else inner
         name = self.ours(inner)
-        if name not in _FAMILY:
+        if name not in FAMILY:
             return None
         self.unused |= {"Depends", "Security", "Annotated", dotted(inner)}
         self.unused |= _names(param.annotation)
-        return _Dependency(param.name.value, _FAMILY[name])
+        return _Dependency(param.name.value, FAMILY[name])
 
-    def _statement(self, item: _Dependency, request: str) -> cst.BaseStatement:
+    def _statement(self, item: _Dependency, request: str) -> cst.SimpleStatementLine:
         function = self.need(f"mysingle.auth.{item.function}").value
-        return cst.parse_statement(f"{item.parameter} = {function}({request})\n")
+        text = f"{item.parameter} = {function}({request})\n"
+        return cst.ensure_type(cst.parse_statement(text), cst.SimpleStatementLine)
 
     def _request(
         self, original: cst.Parameters, updated: cst.Parameters, dropped: Sequence[str]
@@ -142,13 +145,20 @@ class Auth(Step):
         return name, _without(_with_request(updated, name, dropped), dropped)
 
 
+def _lost(before: cst.Parameters, after: cst.Parameters) -> list[cst.EmptyLine]:
+    """Return the comments inside of parameters that have gone, for lines of their own."""
+    kept = findall(after, Comment())
+    gone = [item for item in findall(before, Comment()) if isinstance(item, cst.Comment) and item not in kept]
+    return [cst.EmptyLine(comment=item) for item in gone if not is_directive(item)]
+
+
 def _parameters(params: cst.Parameters) -> list[cst.Param]:
     return [*params.posonly_params, *params.params, *params.kwonly_params]
 
 
 def _is_route(node: cst.FunctionDef) -> bool:
     calls = [item.decorator for item in node.decorators if isinstance(item.decorator, cst.Call)]
-    return any(isinstance(call.func, cst.Attribute) and call.func.attr.value in _ROUTES for call in calls)
+    return any(isinstance(call.func, cst.Attribute) and call.func.attr.value in ROUTES for call in calls)
 
 
 def _annotated(node: cst.BaseExpression) -> cst.BaseExpression | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mysingle._kernel.old_names import GONE, GONE_MODULES, MOVED, OTHER_LINE, RENAMED, Gone
+from mysingle.tooling.migrate._routes import caller_parameters
 
 __all__ = ["OLD_CLIENTS", "Place", "Project", "exported", "resolve"]
 
@@ -47,6 +48,13 @@ class Project:
         while new := [item for item in classes if item.name not in found and item.bases & {*OLD_CLIENTS, *found}]:
             found |= {item.name: item.has_constructor or any(found.get(base) for base in item.bases) for item in new}
         return found
+
+    @cached_property
+    def routes(self) -> Mapping[str, frozenset[str]]:
+        """The routes of the service that get the caller as parameters: name → those parameters."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are about the service's own text
+            return caller_parameters(self._texts.values())
 
     def members(self, name: str) -> frozenset[str]:
         """Return the members of an enumeration that modules use which have it from another module of the service."""

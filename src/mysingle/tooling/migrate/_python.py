@@ -43,7 +43,7 @@ def migrate_python(text: str, project: Project, *, is_package: bool) -> tuple[st
         SyntaxError, libcst.ParserSyntaxError: the text is no Python.
         RecursionError, MemoryError: it is nested too deeply.
     """
-    words = (*_WORDS, *project.clients)
+    words = (*_WORDS, *project.clients, *project.routes)
     if not any(word in text for word in words) or not any(kind.concerns(text, project) for kind in STEPS):
         return text, sorted(_marks(text))
     with warnings.catch_warnings():

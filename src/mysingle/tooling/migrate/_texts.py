@@ -15,6 +15,7 @@ _VARIABLE = re.compile(
     r"(?P<lead>\s*(?:export\s+)?)(?P<name>[A-Za-z_]\w*)(?P<equal>\s*=\s*)(?P<value>.*?)(?P<end>\r?\n?)"
 )
 _SCRIPT = re.compile(r"(?:(?:uv run |poetry run )?python3?(?:\.\d+)? +)?(?:\./)?scripts/bump_version\.py")
+_UNQUOTED = re.compile(r"""(?P<quote>["'])(?P<text>.*?)(?P=quote)(?:\s+#.*)?|(?P<plain>\S*)(?:\s+#.*)?""")
 _FIRST = r"v?[01](?!\d)"
 _OLD_PACKAGE = re.compile(
     r"\bmysingle[-_](quant|protos)\b"
@@ -75,7 +76,7 @@ def _variable(line: str, given: set[str], number: int, findings: list[Finding]) 
 
 def _redis(match: re.Match[str], given: set[str], number: int, findings: list[Finding]) -> list[str]:
     """Split the URL; a password that was quoted in it for URLs stands plainly."""
-    value = match["value"].strip().strip("\"'")
+    value = _UNQUOTED.sub(lambda found: found["text"] or found["plain"] or "", match["value"].strip(), count=1)
     try:
         url = urlsplit(value)
         host, port = url.hostname, url.port
