@@ -47,7 +47,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         sys.stdout.write(table(("WHAT", "ADDRESS", "HOW"), _planned(plan)))
         return 0
-    screen = Screen(_Output().write, tuple(service.name for service in plan.services), is_terminal=sys.stdout.isatty())
+    workers = tuple(service.worker_name for service in plan.services if service.worker)
+    names = (*(service.name for service in plan.services), *workers)
+    screen = Screen(_Output().write, names, is_terminal=sys.stdout.isatty())
 
     def show_addresses(rows: "Sequence[Row]") -> None:
         screen.show(f"\n{table(_HEADER, rows)}\n")
@@ -83,6 +85,11 @@ def _planned(plan: "Plan") -> "list[tuple[str, str, str]]":
     ]
     rows += [
         (service.name, service.url, f"in {service.folder}: {shlex.join(service.command)}") for service in plan.services
+    ]
+    rows += [
+        (service.worker_name, "", f"in {service.folder}: {shlex.join(service.worker_command)}")
+        for service in plan.services
+        if service.worker
     ]
     if plan.gateway is not None:
         rows.append(("gateway", plan.gateway.url, f"Envoy: {'; '.join(plan.gateway.routes)}"))

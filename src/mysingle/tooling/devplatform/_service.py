@@ -69,16 +69,17 @@ class RunningService:
             if status is not None:
                 await self._rest(status)
 
-    async def edit(self, files: Sequence[Path]) -> None:
-        """Start it anew because files have changed; when one cannot be parsed it goes on as it is."""
+    async def edit(self, files: Sequence[Path]) -> bool:
+        """Start it anew because files have changed; when one cannot be parsed it goes on as it is: False."""
         names = ", ".join(sorted(file.name for file in files)[:_SHOWN_FILES])
         errors = await syntax_errors(self.plan.python, files)
         if errors:
             self._say(f"goes on as it is until the next edit, because {names} cannot be parsed\n{errors}")
-            return
+            return False
         self._say(f"starts anew: {names}")
         self._crashes = 0
         self._edited.set()
+        return True
 
     async def _prepare(self) -> None:
         """Start the successor of a service that is ready, unless it crashes all the time."""

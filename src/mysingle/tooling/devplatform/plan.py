@@ -31,6 +31,18 @@ class ServicePlan:
     port: int
     grpc_port: int
     environment: Mapping[str, str]
+    worker: str | None = None
+
+    @property
+    def worker_name(self) -> str:
+        """What its worker is called in the log."""
+        return f"{self.name}-worker"
+
+    @property
+    def worker_command(self) -> tuple[str, ...]:
+        """What runs its background tasks."""
+        assert self.worker is not None, "who asks for the command has asked for the worker"
+        return (str(self.python), "-m", "mysingle", "worker", self.worker, "--concurrency", "1")
 
     @property
     def url(self) -> str:
@@ -126,6 +138,7 @@ def make_plan(
                 **stack.env,
                 **service.env,
             },
+            worker=service.worker,
         )
         for service in stack.services
     )

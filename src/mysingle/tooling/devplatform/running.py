@@ -13,6 +13,7 @@ from mysingle.embedded import EmbeddedEnvoy, EmbeddedStack, ServerStartError
 from mysingle.tooling.devplatform._edits import edits, owners, require_watching
 from mysingle.tooling.devplatform._probe import listens
 from mysingle.tooling.devplatform._service import RunningService, State
+from mysingle.tooling.devplatform._worker import RunningWorker
 from mysingle.tooling.devplatform.plan import Plan
 from mysingle.tooling.devplatform.screen import Screen
 
@@ -52,6 +53,7 @@ class _Platform:
         self._gateway = _envoy(plan)
         self._has_gateway = False
         self._services: dict[str, RunningService] = {}
+        self._workers: dict[str, RunningWorker] = {}
         self._notes = Path(tempfile.mkdtemp(prefix="mysingle-")) if reload else None
         self._ending = asyncio.Event()
 
@@ -76,6 +78,8 @@ class _Platform:
             return
         for service in self._services.values():
             service.kill()
+        for worker in self._workers.values():
+            worker.kill()
 
     async def _run_services(self, begun: float, show_addresses: Callable[[Sequence[Row]], None]) -> int:
         if self._ending.is_set():
@@ -85,7 +89,13 @@ class _Platform:
             service.name: RunningService(service, environment, self._screen, self._notes)
             for service in self._plan.services
         }
-        lives = [asyncio.create_task(service.live()) for service in self._services.values()]
+        self._workers = {
+            service.name: RunningWorker(service, environment, self._screen)
+            for service in self._plan.services
+            if service.worker is not None
+        }
+        processes: list[RunningService | RunningWorker] = [*self._services.values(), *self._workers.values()]
+        lives = [asyncio.create_task(process.live()) for process in processes]
         helpers = [asyncio.create_task(self._keep_servers())]
         if self._reload:
             helpers.append(asyncio.create_task(self._follow_edits()))
@@ -94,7 +104,7 @@ class _Platform:
         finally:
             for task in (*lives, *helpers):
                 task.cancel()
-            await asyncio.gather(*(service.end() for service in self._services.values()))
+            await asyncio.gather(*(process.end() for process in processes))
             await asyncio.gather(*lives, *helpers, return_exceptions=True)
 
     async def _until_end(
@@ -177,8 +187,8 @@ class _Platform:
             async for files in edits(folders.values()):
                 for name, service in self._services.items():
                     own = sorted(file for file in files if name in owners(file, folders))
-                    if own:
-                        await service.edit(own)
+                    if own and await service.edit(own) and name in self._workers:
+                        self._workers[name].edit()
         except OSError as error:
             self._screen.say(f"edits are not seen any more: {error}")
 

@@ -28,6 +28,7 @@ class Service:
 
     `name` is its `service_name`, by which the others find it. A port of None is any that is free. `paths` are routed
     by the gateway and need a token, `public_paths` need none. `is_iam` marks the one that issues the tokens.
+    `worker` is its Celery app, when it has background tasks.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Service:
     paths: tuple[str, ...] = ()
     public_paths: tuple[str, ...] = ()
     is_iam: bool = False
+    worker: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def single_service(folder: Path, app: str | None = None, port: int | None = None
 
 
 def _service(file: Path, name: str, table: Table) -> Service:
-    table.allow("folder", "app", "port", "grpc_port", "python", "env", "paths", "public_paths", "iam")
+    table.allow("folder", "app", "port", "grpc_port", "python", "env", "paths", "public_paths", "iam", "worker")
     if not _NAME.fullmatch(name):
         raise table.error("", _NAME_FORM)
     folder = (file.parent / Path(table.text("folder", name)).expanduser()).resolve()
@@ -122,6 +124,9 @@ def _service(file: Path, name: str, table: Table) -> Service:
     app = table.text("app", DEFAULT_APP)
     if not _APP.fullmatch(app):
         raise table.error("app", f"{app!r} is no app; give package.module:name, for example {DEFAULT_APP}")
+    worker = table.text("worker", "")
+    if worker and not _APP.fullmatch(worker):
+        raise table.error("worker", f"{worker!r} is no Celery app; give package.module:name, as app.tasks:celery")
     return Service(
         name=name,
         folder=folder,
@@ -133,6 +138,7 @@ def _service(file: Path, name: str, table: Table) -> Service:
         paths=table.texts("paths"),
         public_paths=table.texts("public_paths"),
         is_iam=table.flag("iam"),
+        worker=worker or None,
     )
 
 
