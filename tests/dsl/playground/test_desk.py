@@ -54,6 +54,7 @@ async def test_work_ends_at_its_deadline() -> None:
     with pytest.raises(DSLTimeoutError) as ended:
         await asyncio.wait_for(desk.do(work, None), 30)
 
+    assert ended.value.message == "It took longer than 0.05 s: use fewer bars or fewer combinations"
     assert ended.value.diagnostics[0].code == "DSL-005"
 
 

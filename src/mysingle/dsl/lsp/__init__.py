@@ -5,7 +5,6 @@ from mysingle._kernel.extras import lazy_exports
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mysingle.dsl.lsp.catalog import functions_document
-    from mysingle.dsl.lsp.declarations import declarations
     from mysingle.dsl.lsp.service import (
         Completion,
         Hover,
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
         hover,
         signature_help,
     )
+    from mysingle.dsl.lsp.typescript import declarations
 
 __all__ = [
     "Completion",
@@ -32,6 +32,6 @@ __all__ = [
     "signature_help",
 ]
 
-_APART = {"declarations": ".declarations", "functions_document": ".catalog"}
+_APART = {"declarations": ".typescript", "functions_document": ".catalog"}
 
 __getattr__, __dir__ = lazy_exports(__name__, {**dict.fromkeys(__all__, ".service"), **_APART}, extra="dsl")

@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from mysingle._kernel.errors import UnavailableError
 from mysingle.dsl.engine.budget import CancelToken
+from mysingle.dsl.errors import DSLTimeoutError
 from mysingle.dsl.playground.work import DEADLINE_SECONDS, Pool, with_findings
 
 __all__ = ["Desk"]
@@ -74,8 +75,18 @@ class Desk:
         cancel = CancelToken()
         timer = asyncio.get_running_loop().call_later(self._deadline_seconds, cancel.cancel)
 
+        def ask() -> dict[str, Any]:
+            try:
+                return work(request, self._pool, cancel)
+            except DSLTimeoutError as error:
+                if not cancel.is_cancelled:
+                    raise
+                raise DSLTimeoutError(
+                    f"It took longer than {self._deadline_seconds:g} s: use fewer bars or fewer combinations"
+                ) from error
+
         def compute() -> bytes:
-            found = with_findings(lambda: work(request, self._pool, cancel))
+            found = with_findings(ask)
             return json.dumps(found, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace")
 
         try:
