@@ -57,6 +57,7 @@ def test_example_is_run(address: str, tmp_path: Path) -> None:
     assert re.search(r"<dt>Return</dt><dd[^>]*>[+-]\d", document)
     assert 'aria-label="Chart of 600 bars' in document
     assert document.count('type="range"') == 2
+    assert '<div id="busy" class="busy" hidden' in document
 
 
 def test_link_is_opened(address: str, tmp_path: Path) -> None:

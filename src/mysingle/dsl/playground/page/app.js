@@ -115,7 +115,7 @@ async function run() {
     if (error.diagnostics?.some((item) => item.line)) editor.show(error.diagnostics, {});
   } finally {
     flights -= 1;
-    by("busy").hidden = flights > 0;
+    by("busy").hidden = flights === 0;
   }
 }
 
