@@ -4,8 +4,8 @@ import { brief, by, fill, make } from "./dom.js";
 import { goTo } from "./chart.js";
 import { jumpTo } from "./editor.js";
 
-const percent = (value) => `${value > 0 ? "+" : ""}${(value * 100).toFixed(1)} %`;
-const share = (value) => `${(value * 100).toFixed(1)} %`;
+const percent = (value) => `${value > 0 ? "+" : ""}${(value * 100).toFixed(1)}%`;
+const share = (value) => `${(value * 100).toFixed(1)}%`;
 const FIGURES = [
   ["total_return", "Return", percent, true], ["buy_and_hold", "Buy and hold", percent, true],
   ["max_drawdown", "Largest fall", share], ["sharpe_annual", "Sharpe a year", (value) => value.toFixed(2)],

@@ -54,9 +54,10 @@ function axis(key, words, names, chosen) {
     option.selected = name === chosen;
     return option;
   }));
+  const ends = [make("label", {}, "from", from), make("label", {}, "to", to)];
   const refresh = () => {
     const property = form.schemaOf().properties[select.value];
-    from.hidden = to.hidden = !property;
+    for (const end of ends) end.hidden = !property;
     if (!property) return;
     const [low, high] = ranges[select.value] || rangeOf(property);
     from.value = low;
@@ -64,8 +65,7 @@ function axis(key, words, names, chosen) {
   };
   select.addEventListener("change", refresh);
   refresh();
-  return make("span", { class: "axis" }, make("label", {}, words, select), make("label", {}, "from", from),
-    make("label", {}, "to", to));
+  return make("span", { class: "axis" }, make("label", {}, words, select), ...ends);
 }
 
 function rangeOf(property) {
@@ -125,7 +125,7 @@ function hue(share) {
 }
 
 const written = (metric, value) => value === null ? "no value"
-  : ["total_return", "max_drawdown", "win_rate"].includes(metric) ? `${(value * 100).toFixed(1)} %` : brief(value);
+  : ["total_return", "max_drawdown", "win_rate"].includes(metric) ? `${(value * 100).toFixed(1)}%` : brief(value);
 
 function draw(answer) {
   const known = answer.values.flat().filter((value) => value !== null);
