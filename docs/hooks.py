@@ -41,6 +41,8 @@ PACKAGES = (
     "dsl",
     "dsl.ir.signing",
     "dsl.limits",
+    "dsl.lsp",
+    "dsl.playground",
     "embedded",
     "grpc",
     "grpc.cache",
