@@ -15,7 +15,7 @@ OWNERS = {
     "typing_extensions": ["*"],
     "numpy": ["dsl.engine", "dsl.kernels", "dsl.playground", "dsl.sandbox", "dsl.workbench"],
     "pandas": ["dsl.engine", "dsl.kernels", "dsl.playground", "dsl.workbench"],
-    "matplotlib": ["dsl.workbench.chart_png"],
+    "matplotlib": ["dsl.workbench.chart_png", "dsl.workbench.heat_map"],
     "talib": ["dsl.kernels", "dsl.workbench.reference"],
     "numba": ["dsl.engine"],
     "redis": ["database"],

@@ -329,7 +329,7 @@ def older_template(tmp_path: Path) -> Path:
     subprocess.run(["cp", "-r", str(TEMPLATE), str(folder)], check=True)
     (folder / "template/.dockerignore.jinja").unlink()
     for name, new, old in (
-        ("k8s/service.yaml", "replicas: 2", "replicas: 1"),
+        ("k8s/service.yaml", "{{ manifest }}", "{{ manifest | replace('replicas: 2', 'replicas: 1') }}"),
         ("Dockerfile", "timeout=2", "timeout=1"),
         ("app/routes/external.py", "Create an item of the caller", "Create an item"),
     ):
