@@ -17,7 +17,7 @@ from pymongo.errors import AutoReconnect
 from mysingle._kernel.errors import UnavailableError
 from mysingle._kernel.settings import CommonSettings
 from mysingle.core.audit import AuditRecord
-from mysingle.database import AuditAnchor, AuditReport, MongoAuditSink, verify_audit_log
+from mysingle.database import AuditAnchor, AuditReport, MongoAuditSink, init_mongo, verify_audit_log
 from mysingle.database._audit_chain import AuditChain, Place, audit_keys, record_hash
 from mysingle.database._audit_verify import AuditVerifier
 from mysingle.database._mongo_client import Database
@@ -379,3 +379,14 @@ def test_place() -> None:
     """A place reads back what it writes, and a number as the server may return it has the same hash."""
     assert Place.parse(str(Place("a:b", 12))) == Place("a:b", 12)
     assert record_hash({"status": Int64(200)}, "", None) == record_hash({"status": 200}, "", None)
+
+
+async def test_a_server_that_goes_away() -> None:
+    """A server that ends while its log is read is one sentence, and no verdict."""
+    with EmbeddedMongo() as server:
+        settings = CommonSettings(_env_file=None, MONGODB_URL=server.url, MONGODB_SERVER_SELECTION_TIMEOUT_MS=300)
+        database = await init_mongo([], database_name="going", settings=settings)
+        await write(database, 6500, batch=500)
+        await database.client.close()
+        with pytest.raises(UnavailableError, match="stopped answering while the log was read"):
+            await verify_audit_log("going", settings, on_progress=lambda done, total: server.kill())

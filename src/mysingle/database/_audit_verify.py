@@ -9,8 +9,11 @@ from typing import Any
 import pymongo
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.errors import PyMongoError
 
+from mysingle._kernel.errors import UnavailableError
 from mysingle._kernel.settings import CommonSettings, get_settings
 from mysingle.database._audit_chain import AuditKey, Place, audit_keys, record_hash
 from mysingle.database._audit_report import (
@@ -29,6 +32,7 @@ from mysingle.database.audit import AUDIT_COLLECTION
 __all__ = ["AuditVerifier", "verify_audit_log"]
 
 _BATCH = 2_000
+_BATCH_SECONDS = 60.0
 # What somebody else has written may be no date and no text: it is read, and then does not fit its hash.
 _READING: CodecOptions[dict[str, Any]] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_MS, unicode_decode_error_handler="replace", tz_aware=True
@@ -62,24 +66,39 @@ async def verify_audit_log(
     verifier = AuditVerifier(audit_keys(settings.AUDIT_SIGNING_KEYS), accept, anchor)
     client = connect(settings.mongodb_url, settings, "mysingle-audit")
     try:
-        await client.admin.command("ping")
+        await _reach(client, address, settings.MONGODB_SERVER_SELECTION_TIMEOUT_MS / 1000)
         await _read(client[database_name], verifier, on_progress or (lambda done, total: None))
     except PyMongoError as error:
-        seconds = settings.MONGODB_SERVER_SELECTION_TIMEOUT_MS / 1000
-        raise (absence(address, seconds) if is_passing(error) else refusal(error, address)) from None
+        raise (_interruption(address) if is_passing(error) else refusal(error, address)) from None
     finally:
         await client.close()
     return verifier.report(address, database_name)
 
 
+async def _reach(client: AsyncMongoClient[dict[str, Any]], address: str, seconds: float) -> None:
+    try:
+        await client.admin.command("ping")
+    except PyMongoError as error:
+        raise (absence(address, seconds) if is_passing(error) else refusal(error, address)) from None
+
+
+def _interruption(address: str) -> UnavailableError:
+    return UnavailableError(
+        f"MongoDB at {address} has stopped answering while the log was read: verify it again",
+        reason="MONGODB_UNAVAILABLE",
+        retry_after_seconds=1,
+    )
+
+
 async def _read(database: Database, verifier: "AuditVerifier", on_progress: Callable[[int, int], None]) -> None:
     collection = database.get_collection(AUDIT_COLLECTION, codec_options=_READING)
     total = await collection.estimated_document_count()
-    cursor = collection.find().sort("_id", pymongo.ASCENDING).batch_size(_BATCH)
-    coming = asyncio.ensure_future(cursor.to_list(_BATCH))
+    by_id = [("_id", pymongo.ASCENDING)]
+    cursor = collection.find().sort(by_id).hint(by_id).batch_size(_BATCH)
+    coming = _ask(cursor)
     try:
         while batch := await coming:
-            coming = asyncio.ensure_future(cursor.to_list(_BATCH))
+            coming = _ask(cursor)
             await asyncio.sleep(0)  # the question leaves, so that the server works while we do
             for document in batch:
                 verifier.add(document)
@@ -87,6 +106,12 @@ async def _read(database: Database, verifier: "AuditVerifier", on_progress: Call
     finally:
         coming.cancel()
         await cursor.close()
+
+
+def _ask(cursor: AsyncCursor[dict[str, Any]]) -> asyncio.Future[list[dict[str, Any]]]:
+    """Begin to read the next records; what a request may wait for its database is no measure for a whole log."""
+    with pymongo.timeout(_BATCH_SECONDS):
+        return asyncio.ensure_future(cursor.to_list(_BATCH))
 
 
 class AuditVerifier:
