@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "completion": "Print the completion script of bash, zsh or fish.",
     "dev": "Run the whole platform on this machine: data servers, services, gateway.",
     "doctor": "Look at everything around a service: settings, servers, clocks, trust, drain.",
-    "dsl": "Check, run and explain strategies.",
+    "dsl": "Check, run, explain, sweep and backtest strategies.",
     "gateway": "Make the configuration of Kong or Envoy, and find what is unsafe in it.",
     "k8s": "Make the manifest of Kubernetes, or compare one with the code.",
     "keys": "Print what a service has to know of another one that calls it.",

@@ -14,7 +14,14 @@ from mysingle._kernel.errors import InvalidArgumentError
 from mysingle._kernel.settings import reset_settings
 from mysingle._kernel.shutdown import longest_end
 from mysingle.cli import main
-from mysingle.tooling.k8s import StatedNumbers, Workload, check_manifest, cluster_numbers, render_manifest
+from mysingle.tooling.k8s import (
+    StatedNumbers,
+    Workload,
+    check_manifest,
+    cluster_numbers,
+    render_manifest,
+    task_end_seconds,
+)
 
 K8s: TypeAlias = Callable[..., tuple[int, str, str]]
 WORKLOAD = Workload(name="order-service", image="order-service:1.2.3")
@@ -251,3 +258,47 @@ def test_lists(tmp_path: Path) -> None:
     found = check(tmp_path, json.dumps({"kind": "List", "items": [deployment, broken]}))
 
     assert found == [("terminationGracePeriodSeconds", "1", "at least 48")]
+
+
+def worker(seconds: str, **env: str) -> str:
+    container = {
+        "name": "worker",
+        "args": ["mysingle", "worker", "app.tasks:celery"],
+        "env": [{"name": name, "value": value} for name, value in env.items()],
+    }
+    spec = {"containers": [container], "terminationGracePeriodSeconds": json.loads(seconds)}
+    return json.dumps({"kind": "Deployment", "metadata": {"name": "w"}, "spec": {"template": {"spec": spec}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "stated", "found"),
+    [
+        (worker(str(task_end_seconds())), StatedNumbers(), []),
+        (worker("50", TASKS_TIME_LIMIT_SECONDS="30"), StatedNumbers(),
+         [("terminationGracePeriodSeconds", "50", "at least 90")]),
+        (worker("90", TASKS_TIME_LIMIT_SECONDS="30"), StatedNumbers(), []),
+        (worker("90", TASKS_TIME_LIMIT_SECONDS="30"), StatedNumbers(task_limit_seconds=40),
+         [("env TASKS_TIME_LIMIT_SECONDS", "30", '"40"')]),
+        (worker("null", TASKS_TIME_LIMIT_SECONDS="1"), StatedNumbers(),
+         [("terminationGracePeriodSeconds", "not set, so 30", "at least 61")]),
+    ],
+    ids=["usual", "too-short", "long-enough", "settings", "not-set"],
+)  # fmt: skip
+def test_worker(tmp_path: Path, text: str, stated: StatedNumbers, found: list[tuple[str, str, str]]) -> None:
+    """A worker of background tasks has no probes, and has to have the time of a task and a minute to end."""
+    assert check(tmp_path, text, stated) == found
+
+
+@pytest.mark.parametrize(
+    "parts", [(), ("--grpc",), ("--tasks",), ("--type", "iam")], ids=["plain", "grpc", "tasks", "iam"]
+)
+def test_new_services(k8s: K8s, tmp_path: Path, parts: tuple[str, ...]) -> None:
+    """The folder of a new service gives the manifest that it has, and all of its manifests agree."""
+    with pytest.raises(SystemExit) as made:
+        main(["new", "order-service", *parts])
+    folder = tmp_path / "order-service"
+    printed = k8s("order-service")[1]
+
+    assert not made.value.code
+    assert printed.endswith((folder / "k8s/service.yaml").read_text())
+    assert {k8s("order-service", "--check", str(file))[0] for file in (folder / "k8s").iterdir()} == {0}

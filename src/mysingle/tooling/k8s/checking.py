@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mysingle._kernel.errors import InvalidArgumentError
 from mysingle._kernel.extras import MissingExtraError
 from mysingle._kernel.shutdown import longest_end
-from mysingle.tooling.k8s.numbers import UNSTATED, StatedNumbers
+from mysingle.tooling.k8s.numbers import UNSTATED, StatedNumbers, task_end_seconds
 
 __all__ = ["Disagreement", "check_manifest"]
 
@@ -19,6 +19,7 @@ _WITH_TEMPLATE = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSe
 _USUAL_TERMINATION, _USUAL_PERIOD, _USUAL_FAILURES = 30, 10, 3
 _USUAL_PORT = 8000
 _VARIABLES = ("DRAIN_DELAY_SECONDS", "SHUTDOWN_GRACE_SECONDS", "STARTUP_TIMEOUT_SECONDS")
+_TASK_LIMIT = "TASKS_TIME_LIMIT_SECONDS"
 _PATHS = {"startupProbe": "/startup", "livenessProbe": "/live", "readinessProbe": "/ready"}
 _SLEEP = re.compile(r"\bsleep\s+(\d+(?:\.\d+)?)s?\b")
 
@@ -48,9 +49,14 @@ def check_manifest(file: Path, stated: StatedNumbers = UNSTATED) -> tuple[Disagr
         for container in _services(spec):
             services += 1
             place = f"{where}, container {container.get('name', '?')}"
-            found += _Service(place, spec, container, stated).disagreements()
+            if "worker" in _words(container):
+                found += _of_worker(place, spec, container, stated)
+            else:
+                found += _Service(place, spec, container, stated).disagreements()
     if not services:
-        raise InvalidArgumentError(f"{file} has no pod that runs `mysingle run`: name the file with the Deployment")
+        raise InvalidArgumentError(
+            f"{file} has no pod that runs `mysingle run` or a worker: name the file with the Deployment"
+        )
     return tuple(found)
 
 
@@ -97,7 +103,7 @@ class _Service:
         self._container = container
         self._stated = stated
         self._written = [_variable(container, name) for name in _VARIABLES]
-        rows = zip(_VARIABLES, self._written, stated, UNSTATED.completed(), strict=True)
+        rows = zip(_VARIABLES, self._written, stated[:3], UNSTATED.completed()[:3], strict=True)
         self._drain, self._grace, self._start = (
             _holds(container, name, text, chosen, usual) for name, text, chosen, usual in rows
         )
@@ -114,7 +120,7 @@ class _Service:
 
     def _variables(self) -> Iterator[Disagreement]:
         for name, text, stated, holds in zip(
-            _VARIABLES, self._written, self._stated, (self._drain, self._grace, self._start), strict=True
+            _VARIABLES, self._written, self._stated[:3], (self._drain, self._grace, self._start), strict=True
         ):
             if text is not None and not (isinstance(text, str) and _number(text) is not None):
                 yield self._find(f"env {name}", repr(text), "a number in quotes", "Kubernetes takes text alone")
@@ -183,6 +189,23 @@ class _Service:
 
     def _find(self, field: str, found: str, needed: str, why: str) -> Disagreement:
         return Disagreement(self._where, field, found, needed, why)
+
+
+def _of_worker(
+    where: str, spec: dict[str, Any], container: dict[str, Any], stated: StatedNumbers
+) -> Iterator[Disagreement]:
+    """Compare a worker of background tasks, which has no probes: SIGTERM lets the tasks that run end."""
+    written, chosen = _variable(container, _TASK_LIMIT), stated.task_limit_seconds
+    limit = _holds(container, _TASK_LIMIT, written, chosen, UNSTATED.completed().task_limit_seconds)
+    if chosen is not None and limit != chosen:
+        found = "not set" if written is None else f"{limit:g}"
+        yield Disagreement(where, f"env {_TASK_LIMIT}", found, f'"{chosen:g}"', "the settings of the service say so")
+    needed, text = math.ceil(_pause(container)) + task_end_seconds(limit), spec.get("terminationGracePeriodSeconds")
+    given = _USUAL_TERMINATION if text is None else _number(text)
+    if given is None or given < needed:
+        shown = f"not set, so {_USUAL_TERMINATION}" if text is None else str(text)
+        why = f"a task may run for {limit:g} s, and the worker ends within a minute behind it"
+        yield Disagreement(where, "terminationGracePeriodSeconds", shown, f"at least {needed}", why)
 
 
 _REASONS = {

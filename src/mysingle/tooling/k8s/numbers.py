@@ -21,6 +21,7 @@ class StatedNumbers(NamedTuple):
     drain_delay_seconds: float | None = None
     shutdown_grace_seconds: float | None = None
     startup_timeout_seconds: float | None = None
+    task_limit_seconds: float | None = None
 
     def completed(self) -> "StatedNumbers":
         """Return what then holds in a cluster."""
@@ -49,6 +50,7 @@ def default_numbers() -> StatedNumbers:
         CLUSTER_DRAIN_SECONDS,
         HttpSettings.model_fields["SHUTDOWN_GRACE_SECONDS"].default,
         ProjectSettings.model_fields["STARTUP_TIMEOUT_SECONDS"].default,
+        TaskSettings.model_fields["TASKS_TIME_LIMIT_SECONDS"].default,
     )
 
 
@@ -63,7 +65,7 @@ def cluster_numbers(stated: StatedNumbers = UNSTATED, pre_stop_seconds: int = 0)
     Raises:
         InvalidArgumentError: the drain is too short for any probe to see it.
     """
-    drain, grace, start = (float(seconds or 0) for seconds in stated.completed())
+    drain, grace, start = (float(seconds or 0) for seconds in stated.completed()[:3])
     own_drain = max(0, math.ceil(drain) - pre_stop_seconds)
     seen_after = min(_FAILURES, math.ceil((own_drain + pre_stop_seconds) / _PERIOD_SECONDS) - 1)
     if seen_after < 1:
@@ -83,7 +85,11 @@ def cluster_numbers(stated: StatedNumbers = UNSTATED, pre_stop_seconds: int = 0)
     )
 
 
-def task_end_seconds() -> int:
-    """Return how long a worker may take to end: a task that has just begun has its whole time, and a minute more."""
-    limit: int = TaskSettings.model_fields["TASKS_TIME_LIMIT_SECONDS"].default
-    return limit + _TASK_ENDING_SECONDS
+def task_end_seconds(limit_seconds: float | None = None) -> int:
+    """
+    Return how long a worker may take to end: a task that has just begun has its whole time, and a minute more.
+
+    `limit_seconds` is `TASKS_TIME_LIMIT_SECONDS`, its default when not given.
+    """
+    limit = default_numbers().task_limit_seconds if limit_seconds is None else limit_seconds
+    return math.ceil(limit or 0) + _TASK_ENDING_SECONDS

@@ -30,6 +30,7 @@ def stated_numbers(folder: Path) -> StatedNumbers:
         values.get("DRAIN_DELAY_SECONDS"),
         values.get("SHUTDOWN_GRACE_SECONDS"),
         values.get("STARTUP_TIMEOUT_SECONDS"),
+        values.get("TASKS_TIME_LIMIT_SECONDS"),
     )
 
 
@@ -58,6 +59,7 @@ def workload_of(folder: Path, *, name: str | None = None, image: str | None = No
     return replace(
         workload,
         is_iam=answers.get("service_type") == "iam",
+        has_tasks=answers.get("tasks") is True,
         grpc_port=_GRPC_PORT if answers.get("grpc") is True else None,
     )
 
