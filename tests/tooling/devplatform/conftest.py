@@ -55,10 +55,17 @@ def write_service(folder: Path, name: str) -> Path:
     return file
 
 
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody has, each another one; other tests choose theirs at the same time."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = SECONDS) -> bool:
@@ -159,7 +166,8 @@ def processes_of(folder: Path) -> list[str]:
 @contextmanager
 def running(folder: Path, *arguments: str, **variables: str) -> Iterator[Platform]:
     """Run a platform until the block ends, whatever happens in it."""
-    platform = Platform(folder, *arguments, **variables)
+    where = () if (folder / "mysingle.toml").exists() else ("--port", str(free_port()))
+    platform = Platform(folder, *where, *arguments, **variables)
     try:
         yield platform
     finally:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import httpx
-from tests.tooling.devplatform.conftest import STARTED, free_port, running
+from tests.tooling.devplatform.conftest import STARTED, free_ports, running
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 PORT = re.compile(r"^(port|grpc_port) = \d+$", re.MULTILINE)
@@ -16,8 +16,9 @@ def test_from_sign_up_to_a_strategy(tmp_path: Path) -> None:
     """Accounts, tokens, identity and its proof go together without a setting; a header alone is believed nowhere."""
     for folder in ("iam_service", "strategy_service", "market_data_service"):
         shutil.copytree(EXAMPLES / folder, tmp_path / folder)
-    text = (EXAMPLES / "mysingle.toml").read_text()
-    (tmp_path / "mysingle.toml").write_text(PORT.sub(lambda match: f"{match[1]} = {free_port()}", text))
+    ports = iter(free_ports(6))
+    text = (EXAMPLES / "mysingle.toml").read_text() + "\n[gateway]\nport = 1\n"
+    (tmp_path / "mysingle.toml").write_text(PORT.sub(lambda match: f"{match[1]} = {next(ports)}", text))
     with running(tmp_path, "--no-reload") as platform:
         platform.wait_for(STARTED)
         somebody = {"X-User-Id": "a11ce0000000000000000001"}

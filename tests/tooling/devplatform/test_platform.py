@@ -9,23 +9,29 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.tooling.devplatform.conftest import STARTED, Platform, free_port, processes_of, running, wait_until
+from tests.tooling.devplatform.conftest import STARTED, Platform, free_ports, processes_of, running, wait_until
 from tests.tooling.devplatform.conftest import write_service as write
 
 STACK = """
 [env]
 COLOUR = "blue"
 
+[gateway]
+port = {ports[0]}
+
 [services.first]
+port = {ports[1]}
 paths = ["/first"]
 env = {{COLOUR = "red"}}
 
 [services.second]
-grpc_port = {grpc_port}
+port = {ports[2]}
+grpc_port = {ports[3]}
 paths = ["/second"]
 
 [services.third]
 folder = "third"
+port = {ports[4]}
 """
 
 NO_MONGO = "mongodb://127.0.0.1:9"
@@ -38,7 +44,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("platform")
     for name in ("first", "second", "third"):
         write(folder, name)
-    (folder / "mysingle.toml").write_text(STACK.format(grpc_port=free_port()))
+    (folder / "mysingle.toml").write_text(STACK.format(ports=free_ports(5)))
     with running(folder) as started:
         started.wait_for(STARTED)
         yield started

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.tooling.devplatform.conftest import STARTED, processes_of, running, wait_until
+from tests.tooling.devplatform.conftest import STARTED, free_port, processes_of, running, wait_until
 
 from mysingle.tooling.devplatform import read_stack
 from mysingle.tooling.devplatform.errors import PlatformError
@@ -34,7 +34,7 @@ async def doubled(number: int) -> int:
     sent = await asyncio.to_thread(double.delay, number)
     return await asyncio.to_thread(sent.get, timeout=20)
 """
-STACK = '[services.only]\nworker = "app.tasks:celery"\n'
+STACK = '[services.only]\nport = {port}\nworker = "app.tasks:celery"\n'
 NO_MONGO = "mongodb://127.0.0.1:9"
 """A server that nobody needs: none is started, which makes a test quicker."""
 
@@ -52,7 +52,7 @@ def test_worker(tmp_path: Path) -> None:
     app.mkdir(parents=True)
     for name, text in (("__init__", ""), ("tasks", TASKS), ("main", MAIN)):
         (app / f"{name}.py").write_text(text)
-    (tmp_path / "mysingle.toml").write_text(STACK)
+    (tmp_path / "mysingle.toml").write_text(STACK.format(port=free_port()))
     with running(tmp_path, MONGODB_URL=NO_MONGO) as platform:
         platform.wait_for(STARTED)
         url = platform.address("only")
