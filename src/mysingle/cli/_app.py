@@ -30,7 +30,7 @@ def open_app(load: Callable[[str], Any], name: str) -> Any:
         cause = " ".join(f"{type(error).__name__}: {getattr(error, 'msg', None) or error}".split())
         place = _place(error)
         where = f" ({place})" if place else ""
-        raise InvalidArgumentError(f"{name!r} cannot be imported: {cause}{where}", reason="APP_BROKEN") from error
+        raise InvalidArgumentError(f"{name!r} cannot be imported: {cause}{where}", reason="APP_NOT_FOUND") from error
 
 
 def _place(error: BaseException) -> str:
