@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import posixpath
 import re
@@ -20,46 +21,13 @@ SECTIONS = ("Tutorial", "How to", "Reference", "Explanation")
 TITLES = {"Api": "Public names", "Cli": "Commands", "Dsl": "Strategy language"}
 MOVED = {"MYSINGLE_APP_FACTORY_USAGE_GUIDE.md": "Reference", "SUBMODULE_PR_WORKFLOW.md": "How to"}
 GUIDE = "guide.md"
-PACKAGES = (
-    "auth",
-    "auth.iam",
-    "auth.signing",
-    "cli",
-    "clients",
-    "core",
-    "core.audit",
-    "core.base",
-    "core.config",
-    "core.context",
-    "core.email",
-    "core.errors",
-    "core.headers",
-    "core.health",
-    "core.logging",
-    "core.metrics",
-    "database",
-    "dsl",
-    "dsl.ir.signing",
-    "dsl.limits",
-    "dsl.lsp",
-    "dsl.playground",
-    "embedded",
-    "grpc",
-    "grpc.cache",
-    "protos",
-    "tasks",
-    "testing",
-    "testing.attacks",
-    "tooling",
-    "tooling.check",
-    "tooling.devplatform",
-    "tooling.doctor",
-    "tooling.gateway",
-    "tooling.migrate",
-    "tooling.scaffold",
-    "tooling.submodule",
-    "tooling.version",
+MODULES = (
+    *("auth.signing", "core.audit", "core.base", "core.config", "core.context", "core.email", "core.errors"),
+    *("core.headers", "core.health", "core.logging", "core.metrics", "dsl.ir.signing", "dsl.limits", "dsl.lsp"),
+    *("grpc.cache", "testing.attacks", "tooling.check", "tooling.devplatform", "tooling.doctor", "tooling.gateway"),
+    *("tooling.k8s", "tooling.migrate", "tooling.submodule", "tooling.version"),
 )
+"""What has a page beside the packages that have a README."""
 KINDS = ("classmethod", "property", "staticmethod")
 WIDTH = 96
 PARTS = re.compile(r"^(Args|Returns|Yields|Raises|Source):\s*(.*)$")
@@ -72,12 +40,28 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def on_files(files: Any, config: Any) -> Any:
     """Add one page for each public package, and the guide, which stands beside the documentation."""
-    for package in PACKAGES:
-        name = f"mysingle.{package}"
+    for name in _names():
         uri = f"reference/api/{name}.md"
         files.append(File.generated(config, uri, content="\n".join(_page(name, uri))))
     files.append(File.generated(config, GUIDE, content=_linked(ROOT / "AGENTS.md", GUIDE)))
     return files
+
+
+def _names() -> list[str]:
+    packages = [_module_of(readme) for readme in (ROOT / "src" / "mysingle").rglob("README.md")]
+    modules = [f"mysingle.{name}" for name in MODULES if _exists(f"mysingle.{name}")]
+    return sorted({*packages, *modules})
+
+
+def _module_of(readme: Path) -> str:
+    return ".".join(readme.parent.relative_to(ROOT / "src").parts)
+
+
+def _exists(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def on_nav(nav: Any, **_: Any) -> Any:
@@ -142,8 +126,7 @@ def _place(target: Path) -> str | None:
     if target.is_relative_to(ROOT / "docs"):
         return target.relative_to(ROOT / "docs").as_posix()
     if target.name == "README.md" and target.is_relative_to(ROOT / "src"):
-        name = ".".join(target.parent.relative_to(ROOT / "src").parts)
-        return f"reference/api/{name}.md" if name.removeprefix("mysingle.") in PACKAGES else None
+        return f"reference/api/{_module_of(target)}.md"
     return None
 
 
