@@ -25,8 +25,10 @@ _SETTINGS = (
 """What a person may have set, and what would change the output that is read here."""
 
 _ADVICE = {
+    "index.lock': File exists": "when no other git works here, a killed one has left that file: delete it",
     "transport 'file' not allowed": "if you trust the folder, run `git config --global protocol.file.allow always`",
 }
+_NO_CAUSE = "error: failed to push some refs"
 _MARKS = ("fatal: ", "error: ", "! [")
 
 
@@ -128,6 +130,6 @@ def _text(output: bytes) -> str:
 def _cause(output: bytes) -> str:
     """Return the line that says why; git writes advice around it."""
     lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    marked = [line for line in lines if line.startswith(_MARKS)]
+    marked = [line for line in lines if line.startswith(_MARKS) and not line.startswith(_NO_CAUSE)]
     chosen = (marked or lines or ["it does not say why"])[0]
     return chosen.removeprefix("fatal: ").removeprefix("error: ")

@@ -446,6 +446,20 @@ def test_killed_anywhere(action: str, package: Repo, service: Repo, tmp_path: Pa
         assert inside(ended).git("rev-parse", "HEAD") == package.git("rev-parse", "v1.10.0")
 
 
+def test_half_a_checkout(package: Repo, service: Repo, mysingle: Command) -> None:
+    """A git that was killed in the middle of `add` leaves files missing; the next run goes on, and keeps an edit."""
+    service.git("submodule", "--quiet", "add", "--", str(package.path), INSIDE)
+    (service.path / INSIDE / "code.py").unlink()
+    inside(service).write("mine.py", "mine")
+    refused = mysingle(service, "submodule", "add", str(package.path), "--no-install")
+    (service.path / INSIDE / "mine.py").unlink()
+    added = mysingle(service, "submodule", "add", str(package.path), "--no-install")
+
+    assert (refused[0], "local changes" in refused[2]) == (2, True)
+    assert added[:2] == (0, f"{INSIDE} is at v1.10.0, committed\n")
+    assert inside(service).read("code.py") == "v1.10.0"
+
+
 def test_install(package: Repo, service: Repo, tmp_path: Path) -> None:
     """The added package is installed, editable, into the environment that runs the command."""
     package.commit(

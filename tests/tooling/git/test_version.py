@@ -715,6 +715,25 @@ def test_ten_thousand_commits(repo: Repo, mysingle: Command) -> None:
     assert (code, out.splitlines()[0]) == (0, "1.2.3 -> 1.3.0 (minor: 10003 commits since v1.2.3)")
 
 
+def test_hook_that_stops_a_push(repo: Repo, remote: Repo, mysingle: Command) -> None:
+    """What a hook says of a push is what the person reads."""
+    repo.hook("pre-push", "echo 'no pushing on fridays' >&2; exit 1")
+    code, _, err = mysingle(repo, "version", "auto", "--push")
+
+    assert (code, "no pushing on fridays" in err) == (2, True), err
+    assert repo.state().tags == ("v1.2.3",)
+
+
+def test_lock_of_a_killed_git(repo: Repo, mysingle: Command) -> None:
+    """Where a killed git has left its lock, the error names the file and says what to do."""
+    repo.write(".git/index.lock", "")
+    code, _, err = mysingle(repo, "version", "auto")
+
+    assert (code, err.count("\n")) == (2, 1)
+    assert "index.lock" in err
+    assert "delete it" in err
+
+
 def test_two_at_once(repo: Repo, tmp_path: Path, mysingle: Command) -> None:
     """While one run makes a release, another one is refused."""
     gate = tmp_path / "gate"

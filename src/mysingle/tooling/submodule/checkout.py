@@ -175,6 +175,16 @@ class Checkout:
         """Return the files that were changed or added and are in no commit."""
         return tuple(line[3:] for line in self.git.run("status", "--porcelain").splitlines())
 
+    def is_half_checked_out(self) -> bool:
+        """Tell whether files are missing, or are as some commit has them, and nothing else: a checkout was killed."""
+        if not self.changes() or self.unpushed():
+            return False
+        output = self.git.run("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+        files = [name for entry in output.split("\0") if (name := entry[3:]) and (self.folder / name).is_file()]
+        return all(
+            self.git.accepts("cat-file", "-e", self.git.run("hash-object", "--", name).strip()) for name in files
+        )
+
     def unpushed(self) -> int:
         """Count the commits that neither a remote nor a tag has."""
         return int(self.git.run("rev-list", "--count", "HEAD", "--not", "--remotes", "--tags"))

@@ -50,10 +50,10 @@ class Workflow:
         is_new = checkout.staged() is None
         if is_new:
             self._clone(url)
-        elif checkout.is_checked_out():
+        elif checkout.is_checked_out() and not checkout.is_half_checked_out():
             checkout.check_nothing_is_lost()
         try:
-            checkout.git.run("checkout", "--quiet", "--detach", f"refs/tags/{tag}")
+            checkout.git.run("checkout", "--quiet", "--force", "--detach", f"refs/tags/{tag}")
             self._parent.run("add", _MODULES, checkout.path)
             self._commit(f"build: add mysingle {tag} as a submodule", _MODULES, checkout.path)
         except BaseException:
