@@ -168,6 +168,23 @@ def test_names(check: Any) -> None:
     assert sorted(files) == sorted(path for path, _ in found(check(files)))
 
 
+@pytest.mark.parametrize("is_submodule", [True, False], ids=["submodule", "clone"])
+def test_other_repositories(tmp_path: Path, is_submodule: bool) -> None:
+    """A repository inside of a service is not the service's, unless somebody names it."""
+    inside = tmp_path / "packages/mysingle"
+    inside.mkdir(parents=True)
+    if is_submodule:
+        (inside / ".git").write_text("gitdir: ../../.git/modules/packages/mysingle\n")
+    else:
+        (inside / ".git").mkdir()
+    (tmp_path / ".git").mkdir()
+    (inside / "theirs.py").write_text(BAD)
+    (tmp_path / "ours.py").write_text(BAD)
+
+    assert [path for path, _ in found(check_paths([tmp_path], CheckConfig(base=tmp_path)))] == ["ours.py"]
+    assert [code for _, code in found(check_paths([inside], CheckConfig(base=tmp_path)))] == ["MS812"]
+
+
 def test_generated_files_are_left_out(check: Any) -> None:
     """Stubs, environments and caches are not checked; a file that is named is."""
     files = {"app/x_pb2.py": BAD, "app/x_pb2_grpc.py": BAD, ".venv/lib/a.py": BAD, "build/a.py": BAD, "a.txt": BAD}

@@ -102,6 +102,8 @@ def discover(
     """
     Return the Python files below the paths, each once, in order; generated stubs, links and pipes are left out.
 
+    Repositories inside, such as submodules, are somebody else's; one that is named itself is checked.
+
     Raises:
         CheckError: a path does not exist.
     """
@@ -127,6 +129,7 @@ def _below(path: Path, base: Path, exclude: Sequence[str], on_error: Callable[[P
             if name not in ALWAYS_EXCLUDED
             and not name.endswith(".egg-info")
             and not _excluded(relative(here / name, base), exclude)
+            and not os.path.lexists(here / name / ".git")
         )
         for name in sorted(files):
             file = here / name
