@@ -129,6 +129,15 @@ def test_long_file() -> None:
     assert [finding.span.line for finding in check_text(text)] == [100_000]
 
 
+def test_long_file_of_clients() -> None:
+    """In a file of many clients, each of them is judged by who calls its function."""
+    head = "from mysingle.clients import BaseGrpcClient\nclass C(BaseGrpcClient): pass\n"
+    functions = "".join(f"def f{number}(): C()\ndef g{number}(): f{number}()\n" for number in range(2000))
+    findings = check_text(f"{head}{functions}g7()\n")
+
+    assert [(finding.code, finding.span.line) for finding in findings] == [("MS303", 17)]
+
+
 def test_links(check: Any, tmp_path: Path) -> None:
     """Links are not followed into circles; a link that leads nowhere is a finding."""
     (tmp_path / "app" / "deep").mkdir(parents=True)

@@ -66,7 +66,8 @@ class Bindings:
         if len(bindings) == 1:
             return self.bound(bindings[0], scope)
         before = [binding for binding in bindings if line is None or binding.line < line]
-        for binding in [*reversed(before), *(binding for binding in bindings if binding not in before)]:
+        behind = [binding for binding in bindings if line is not None and binding.line >= line]
+        for binding in (*reversed(before), *behind):
             found = self.bound(binding, scope)
             if found is not None:
                 return found

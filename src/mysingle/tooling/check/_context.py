@@ -1,9 +1,9 @@
 """What a rule has to hand while one file is checked."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from mysingle.tooling.check._evaluate import Evaluator
 from mysingle.tooling.check._scopes import Class, Function, Module, Scope
@@ -14,6 +14,8 @@ from mysingle.tooling.check.findings import Edit, Finding, Span
 from mysingle.tooling.check.rules import RULES
 
 __all__ = ["Call", "Context"]
+
+_Fact = TypeVar("_Fact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,14 @@ class Context:
     outside_hosts: Sequence[str] = ()
     findings: list[Finding] = field(default_factory=list)
     places: dict[ast.AST, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
     _seen: set[tuple[str, ast.AST]] = field(default_factory=set)
+
+    def fact(self, name: str, find: "Callable[[Context], _Fact]") -> "_Fact":
+        """Return what a rule wants to know of the whole file, found out once."""
+        if name not in self.facts:
+            self.facts[name] = find(self)
+        return self.facts[name]  # type: ignore[no-any-return]  # what `find` returned
 
     def report(self, code: str, node: ast.AST, about: str = "", edits: tuple[Edit, ...] = ()) -> None:
         """Note that a node breaks a rule, once; nothing happens when the rule is off for this file."""

@@ -57,7 +57,7 @@ def _is_entry(context: Context, function: Function, depth: int) -> bool:
         if _is_decorated(context, function):
             return True
         function = function.outer.function
-    if _is_decorated(context, function) or function in _started(context):
+    if _is_decorated(context, function) or function in context.fact("started", _started):
         return True
     if function.method_of is None and function.name in _LIFESPANS and not _is_route(function):
         return True
@@ -101,11 +101,18 @@ def _targets(context: Context, node: ast.Call, scope: Scope) -> Iterator[ast.exp
     yield from (part.value for part in node.keywords if part.arg in ("lifespan", "on_startup", "on_shutdown"))
 
 
-def _only_called_from_entries(context: Context, function: Function, depth: int) -> bool:
-    callers = []
+def _callers(context: Context) -> dict[Function, list[Scope]]:
+    """Return the scopes of this file that call a function."""
+    found: dict[Function, list[Scope]] = {}
     for node, scope in context.module.calls:
-        if context.evaluator.value(node.func, scope) is function:
-            callers.append(scope)
+        called = context.evaluator.value(node.func, scope)
+        if isinstance(called, Function):
+            found.setdefault(called, []).append(scope)
+    return found
+
+
+def _only_called_from_entries(context: Context, function: Function, depth: int) -> bool:
+    callers = context.fact("callers", _callers).get(function, ())
     if not callers or function.method_of is not None:
         return False
     return all(

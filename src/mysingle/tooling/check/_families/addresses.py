@@ -194,21 +194,20 @@ def _on_number(context: Context, node: ast.Constant, scope: Scope) -> None:
         or place.is_default
     ):
         return
-    if place.is_assigned and _is_handed_to_client(context, place.name):
+    if place.is_assigned and place.name in context.fact("default ports", _default_ports):
         return
     context.report("MS403", node, str(node.value))
 
 
-def _is_handed_to_client(context: Context, name: str) -> bool:
-    """Tell whether a constant is the default port of a `BaseGrpcClient`, as in the guide."""
+def _default_ports(context: Context) -> set[str]:
+    """Return the constants that are the default port of a `BaseGrpcClient`, as in the guide."""
+    found: set[str] = set()
     for node, _ in context.module.calls:
         is_super = isinstance(node.func, ast.Attribute) and node.func.attr == "__init__"
-        given = [*node.args[1:2], *(part.value for part in node.keywords if part.arg == "default_port")]
-        if (is_super or any(part.arg == "default_port" for part in node.keywords)) and any(
-            isinstance(part, ast.Name) and part.id == name for part in given
-        ):
-            return True
-    return False
+        named = [part.value for part in node.keywords if part.arg == "default_port"]
+        given = [*node.args[1:2], *named] if is_super or named else []
+        found.update(part.id for part in given if isinstance(part, ast.Name))
+    return found
 
 
 def _on_call(context: Context, call: Call) -> None:

@@ -173,11 +173,16 @@ def _constant_for(context: Context, node: ast.expr, number: int) -> tuple[Edit, 
         needs: tuple[str, ...] = ()
     else:
         needs = ("from mysingle.core.config import settings",)
-    scopes = [function.scope for function in context.module.functions]
-    scopes += [cls.scope for cls in context.module.classes]
-    if any("settings" in scope.names for scope in scopes) or "*" in context.module.scope.names:
+    if context.fact("hides settings", _hides_settings):
         return ()
     return (Edit(context.span(node), f"settings.REDIS_DB_{RedisDB(number).name}", needs),)
+
+
+def _hides_settings(context: Context) -> bool:
+    """Tell whether `settings` may be something else in a part of the file."""
+    scopes = [function.scope for function in context.module.functions]
+    scopes += [cls.scope for cls in context.module.classes]
+    return any("settings" in scope.names for scope in scopes) or "*" in context.module.scope.names
 
 
 def _is_bound_before(context: Context, binding: Binding, node: ast.Constant) -> bool:

@@ -5,7 +5,7 @@ import ast
 from mysingle.tooling.check._context import Call, Context
 from mysingle.tooling.check._scopes import Class, Function, Scope
 from mysingle.tooling.check._syntax import argument, keyword
-from mysingle.tooling.check._values import Object, Ref, Value
+from mysingle.tooling.check._values import Made, Object, Place, Ref, Value
 
 __all__ = ["HANDLERS"]
 
@@ -50,21 +50,21 @@ def _on_call(context: Context, call: Call) -> None:
         case "mysingle.create_fastapi_app" | "beanie.init_beanie" | "mysingle.init_mongo":
             _check_documents(context, call)
         case "fastapi.FastAPI":
-            if not _is_mounted(context, call):
+            made = context.evaluator.value(call.node, call.scope)
+            if not isinstance(made, Made) or made.place not in context.fact("mounted", _mounted):
                 context.report("MS705", call.node, "FastAPI")
         case _:
             _check_middleware(context, call)
 
 
-def _is_mounted(context: Context, call: Call) -> bool:
-    """Tell whether an app is mounted below another one, whose chassis it shares."""
-    place = context.evaluator.value(call.node, call.scope)
-    return any(
-        context.evaluator.value(part, scope) == place
-        for node, scope in context.module.calls
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "mount"
-        for part in (*node.args[1:2], *(given.value for given in node.keywords if given.arg == "app"))
-    )
+def _mounted(context: Context) -> set[Place]:
+    """Return the apps of this file that are mounted below another one, whose chassis they share."""
+    found: set[Place] = set()
+    for node, scope in context.module.calls:
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "mount":
+            app = context.evaluator.value(argument(node, 1, "app"), scope)
+            found.update([app.place] if isinstance(app, Made) and app.place is not None else [])
+    return found
 
 
 def _check_switches(context: Context, call: Call) -> None:
