@@ -5,7 +5,7 @@ import { brief, by, fill, make, toast } from "./dom.js";
 import * as form from "./form.js";
 
 const METRICS = {
-  sharpe: "Sharpe ratio", total_return: "Return", max_drawdown: "Largest fall", win_rate: "Trades won", trades: "Trades",
+  sharpe: "Sharpe a bar", total_return: "Return", max_drawdown: "Largest fall", win_rate: "Trades won", trades: "Trades",
 };
 let request = () => ({});
 let picked = () => {};
