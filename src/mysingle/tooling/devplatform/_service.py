@@ -16,7 +16,7 @@ from mysingle.tooling.devplatform.screen import Screen
 __all__ = ["RunningService", "State"]
 
 _END_SECONDS = 25.0  # a drain takes at most twenty
-_REPLACE_SECONDS = 1.0
+_REPLACE_SECONDS = 0.7  # a drain without requests takes half of it
 _POLL_SECONDS = 0.03
 _SLOW_SECONDS = 15.0
 _FIRST_PAUSE_SECONDS, _LAST_PAUSE_SECONDS = 1.0, 30.0

@@ -100,7 +100,7 @@ class _Platform:
         if self._reload:
             helpers.append(asyncio.create_task(self._follow_edits()))
         try:
-            return await self._until_end(begun, show_addresses, lives)
+            return await self._until_end(begun, show_addresses, [*lives, *helpers])
         finally:
             for task in (*lives, *helpers):
                 task.cancel()
@@ -130,7 +130,7 @@ class _Platform:
             await started
         for life in lives:
             if life.done():
-                life.result()  # it ends by an error only
+                life.result()  # each of them ends by an error only
         return 0
 
     async def _start_gateway_behind_services(self) -> None:
@@ -191,6 +191,7 @@ class _Platform:
                         self._workers[name].edit()
         except OSError as error:
             self._screen.say(f"edits are not seen any more: {error}")
+            await self._ending.wait()
 
     def _stop_servers(self) -> None:
         if self._gateway is not None:
