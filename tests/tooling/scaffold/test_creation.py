@@ -186,6 +186,16 @@ def test_container(make_service: Callable[..., Path]) -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
 
 
+def test_image_gets_mysingle(make_service: Callable[..., Path]) -> None:
+    """The build finds mysingle as a submodule, as a wheel, or in an index whose login stays out of every layer."""
+    text = (make_service() / "Dockerfile").read_text()
+    install = text.split("RUN --mount=type=secret,id=pip,target=/etc/pip.conf", 1)[1].split("FROM", 1)[0]
+
+    assert "./packages/mysingle[common]" in install
+    assert "--find-links packages" in install
+    assert not re.search(r"^(ARG|ENV) .*(INDEX|TOKEN|PASSWORD)", text, re.MULTILINE)
+
+
 def test_no_secrets(make_service: Callable[..., Path]) -> None:
     """No file holds a value for a secret, or the name of a registry."""
     folder = make_service("iam", PARTS)
