@@ -15,6 +15,7 @@ from mysingle.cli._dsl_common import (
     say,
     say_json,
     terminal_paint,
+    write_file,
 )
 
 if TYPE_CHECKING:
@@ -88,11 +89,11 @@ def _write_files(arguments: argparse.Namespace, name: str, data: Any, run: Any) 
 
     found = run[-1]
     if arguments.trades:
-        _write(arguments.trades, lambda: write_trades(data, found, arguments.trades))
+        write_file(arguments.trades, lambda: write_trades(data, found, arguments.trades))
     if arguments.equity:
-        _write(arguments.equity, lambda: write_equity(data, found, arguments.equity))
+        write_file(arguments.equity, lambda: write_equity(data, found, arguments.equity))
     if arguments.chart:
-        _write(arguments.chart, lambda: _draw(arguments, name, data, run))
+        write_file(arguments.chart, lambda: _draw(arguments, name, data, run))
 
 
 def _draw(arguments: argparse.Namespace, name: str, data: Any, run: Any) -> None:
@@ -109,16 +110,6 @@ def _draw(arguments: argparse.Namespace, name: str, data: Any, run: Any) -> None
         from mysingle.dsl.workbench.chart_html import write_html
 
         write_html(chart, arguments.chart, below=backtest_html(data, found, arguments.capital))
-
-
-def _write(file: Path, work: Any) -> None:
-    from mysingle.dsl import DSLDataError
-
-    try:
-        work()
-    except OSError as error:
-        raise DSLDataError(f"{file}: the file cannot be written: {error.strerror}") from error
-    sys.stderr.write(f"{file} is written\n")
 
 
 def _percent(text: str) -> float:

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ __all__ = [
     "say_json",
     "share",
     "terminal_paint",
+    "write_file",
 ]
 
 
@@ -143,3 +144,19 @@ def say(lines: Iterable[str]) -> None:
 def say_json(document: dict[str, Any]) -> None:
     """Print a document as JSON."""
     sys.stdout.write(json.dumps(document, indent=2, default=str) + "\n")
+
+
+def write_file(file: Path, write: Callable[[], object]) -> None:
+    """
+    Write a file that was asked for, and say so.
+
+    Raises:
+        DSLDataError: it cannot be written.
+    """
+    from mysingle.dsl import DSLDataError
+
+    try:
+        write()
+    except OSError as error:
+        raise DSLDataError(f"{file}: the file cannot be written: {error.strerror}") from error
+    sys.stderr.write(f"{file} is written\n")

@@ -1,11 +1,10 @@
 """`mysingle dsl sweep`: many parameters over one file of bars, and the best of them."""
 
 import argparse
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mysingle.cli._dsl_common import bars_of, check_data, compiled, params_of, say, say_json, terminal_paint
+from mysingle.cli._dsl_common import bars_of, check_data, compiled, params_of, say, say_json, terminal_paint, write_file
 from mysingle.cli._progress import Progress
 
 if TYPE_CHECKING:
@@ -68,21 +67,11 @@ def _write_files(arguments: argparse.Namespace, name: str, found: "Sweeping") ->
     if arguments.csv:
         from mysingle.dsl.workbench.sweeping import write_csv
 
-        _write(arguments.csv, lambda: write_csv(found, arguments.csv))
+        write_file(arguments.csv, lambda: write_csv(found, arguments.csv))
     if arguments.chart:
         from mysingle.dsl.workbench.heat_map import write_heat_map
 
-        _write(arguments.chart, lambda: write_heat_map(name, found, arguments.chart))
-
-
-def _write(file: Path, work: Any) -> None:
-    from mysingle.dsl import DSLDataError
-
-    try:
-        work()
-    except OSError as error:
-        raise DSLDataError(f"{file}: the file cannot be written: {error.strerror}") from error
-    sys.stderr.write(f"{file} is written\n")
+        write_file(arguments.chart, lambda: write_heat_map(name, found, arguments.chart))
 
 
 def _number(text: str) -> int:
