@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mysingle.tooling.check import CheckConfig, CheckError, check_paths, check_text
+from mysingle.tooling.check import CheckConfig, CheckError, _engine, check_paths, check_text
 
 BAD = "value = eval('1')\n"
 UNUSABLE = {
@@ -168,6 +168,19 @@ def test_unreadable(check: Any, tmp_path: Path) -> None:
         assert found(check({"c.py": "x = 1\n"})) == [("b.py", "MS002"), ("closed", "MS002")]
     finally:
         (tmp_path / "closed").chmod(0o755)
+
+
+def test_broken_rule(check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that fails on one file is a finding there that says so, and the other files are checked."""
+
+    def fail(*_: Any) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(_engine, "_ON_CLASS", [fail])
+    report = check({"a.py": "class A:\n    pass\n", "b.py": BAD})
+
+    assert found(report) == [("a.py", "MS002"), ("b.py", "MS812")]
+    assert "the check itself failed here, with KeyError" in report.findings[0].message
 
 
 def test_names(check: Any) -> None:

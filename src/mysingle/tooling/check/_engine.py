@@ -73,6 +73,9 @@ def check_source(
         _run(context, module)
     except (RecursionError, MemoryError):
         context.findings.append(unusable(source.shown, "MS001", "it is nested too deeply", text=source.lines[0]))
+    except Exception as error:  # a bug in one rule does not take the findings in all other files along
+        about = f"the check itself failed here, with {type(error).__name__}: {error}; please report it"
+        context.findings.append(unusable(source.shown, "MS002", about, text=source.lines[0]))
     found = apply_suppressions(source, context.findings, active)
     return sorted(found, key=lambda finding: finding.order)
 
