@@ -98,6 +98,17 @@ def test_the_account_is_that_of_the_run(frame: pd.DataFrame, settings: BrokerSet
     assert (found.figures["trades"], found.figures["win_rate"]) == (result.stats["trades"], result.stats["win_rate"])
 
 
+@pytest.mark.parametrize("commission", [0.0, 0.002])
+def test_trades_add_up_to_the_account(frame: pd.DataFrame, commission: float) -> None:
+    """The profit of a trade bears the commission of both fills: all profits are what a closed account has earned."""
+    settings = BrokerSettings(capital=5_000.0, commission=commission, slippage=0.0005)
+    found = measured(ORDERS, frame, settings)
+    closed = found.trades[-1].exit_bar
+
+    assert found.position[closed] == 0
+    assert sum(trade.profit for trade in found.trades) == pytest.approx(found.equity[closed] - 5_000.0)
+
+
 def test_a_year_needs_a_time(frame: pd.DataFrame) -> None:
     """Figures a year are there when the bars have a time, and a return a year when they span one."""
     long, short, timeless = (measured(CROSS, data) for data in (frame, frame.iloc[:300], frame.reset_index(drop=True)))

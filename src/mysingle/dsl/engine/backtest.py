@@ -89,7 +89,7 @@ def _share(broker: SimulatedBroker, percent: float, price: float) -> float:
 
 
 def _account(broker: SimulatedBroker, position: Array, frame: Frame, settings: BrokerSettings) -> Performance:
-    trades = tuple(_after_entry_costs(trade, settings.commission) for trade in broker.trades)
+    trades = tuple(broker.trades)
     equity = np.array(broker.equity_curve)
     curve = np.concatenate(([settings.capital], equity))
     returns, falls = returns_of(curve), drawdowns_of(curve)
@@ -106,11 +106,6 @@ def _account(broker: SimulatedBroker, position: Array, frame: Frame, settings: B
     }
     figures |= _of_years(frame, figures, returns)
     return Performance(basis="orders", equity=equity, position=position, trades=trades, figures=figures)
-
-
-def _after_entry_costs(trade: Trade, commission: float) -> Trade:
-    """Let the trade bear the commission of its entry too, which the broker takes from the cash alone."""
-    return trade._replace(profit=trade.profit - commission * trade.quantity * trade.entry_price)
 
 
 def returns_of(curve: Array) -> Array:

@@ -36,7 +36,7 @@ class Request(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """A part of a position that was closed."""
+    """A part of a position that was closed; `profit` is after the commission of its entry and of its exit."""
 
     entry_bar: int
     exit_bar: int
@@ -222,7 +222,8 @@ class SimulatedBroker:
         cost = abs(quantity * got) * self._settings.commission
         self._cash += quantity * got - cost
         self.fees += cost
-        profit = quantity * (got - lot.price) - cost
+        entry_cost = abs(quantity * lot.price) * self._settings.commission
+        profit = quantity * (got - lot.price) - cost - entry_cost
         self.trades.append(Trade(lot.bar, self._bar, sign, abs(quantity), lot.price, got, profit))
 
     def _unrealized(self) -> float:
