@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -173,6 +174,74 @@ def test_stolen_signature(jobs: Any, name: str, args: tuple[Any, ...], options: 
     assert not _was_run(jobs)
 
 
+def _put(jobs: Any, embed: dict[str, Any], envelope: dict[str, str], **headers: Any) -> str:
+    """Write a message for `add(1, 2)` straight into the broker, and return the id of the task."""
+    task_id = str(uuid.uuid4())
+    body: Any = ((1, 2), {}, embed)
+    names = {"lang": "py", "task": "background_jobs.add", "id": task_id, "mysingle": envelope}
+    with _stranger(jobs) as app, app.producer_pool.acquire() as producer:
+        producer.publish(body, routing_key="jobs-service", serializer="json", headers={**names, **headers})
+    return task_id
+
+
+@pytest.mark.parametrize(
+    ("embed", "headers"),
+    [
+        ({"errbacks": [LINK]}, {}),
+        ({}, {"errbacks": [LINK]}),
+        ({"errbacks": [LINK]}, {"timelimit": [0.000001, None]}),
+        ({"chord": {**LINK, "chord_size": 1, "options": {"link_error": [LINK]}}}, {"group": "a-group"}),
+        ({"errbacks": [LINK], "chord": LINK}, {"expires": "2020-01-01T00:00:00", "group": "a-group"}),
+    ],
+    ids=["errback", "errback-in-a-header", "out-of-time", "chord", "expired"],
+)
+def test_refused_task_has_no_followers(jobs: Any, embed: dict[str, Any], headers: dict[str, Any]) -> None:
+    """What a forged message names for the case that it fails is not sent: a worker would sign it."""
+    task_id = _put(jobs, embed, {"context": "{}", "signature": "0" * 64}, **headers)
+    with pytest.raises(Exception, match="was not sent by this service"):
+        jobs.celery.AsyncResult(task_id).get(timeout=SECONDS)
+
+    assert not _was_run(jobs)
+
+
+@pytest.mark.parametrize("word", ["is_eager", "id", "headers", "hostname"])
+def test_no_other_words(jobs: Any, word: str) -> None:
+    """A message cannot say of itself what only the worker knows."""
+    task_id = _put(jobs, {word: True}, {})
+    with pytest.raises(Exception, match="was not sent by this service"):
+        jobs.celery.AsyncResult(task_id).get(timeout=SECONDS)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda jobs: (jobs.add.s(1, 2) | jobs.whoami.si()).delay(),
+        lambda jobs: (jobs.third_time.s() | jobs.add.si(1, 2) | jobs.whoami.si()).delay(),
+        lambda jobs: chord([jobs.add.s(1, 2), jobs.third_time.s()], jobs.whoami.si()).delay(),
+        lambda jobs: (group([jobs.add.s(1, 2), jobs.add.s(3, 4)]) | jobs.whoami.si()).delay(),
+    ],
+    ids=["chain", "chain-after-retries", "chord", "group-in-a-chain"],
+)
+def test_context_of_followers(jobs: Any, make: Callable[[Any], Any]) -> None:
+    """What follows a task runs in the same action, for the same user."""
+    with use_context(ALICES):
+        found = make(jobs).get(timeout=SECONDS)
+
+    assert (found["user"], found["correlation_id"]) == (ALICE, "action-1")
+
+
+@pytest.mark.parametrize("failing", ["fail", "endless"])
+def test_context_of_errbacks(jobs: Any, failing: str) -> None:
+    """So does what runs because a task has failed."""
+    args = ("hunter2",) if failing == "fail" else ()
+    follower = jobs.whoami.si().set(task_id=str(uuid.uuid4()))
+    with use_context(ALICES):
+        getattr(jobs, failing).apply_async(args, link_error=follower)
+    found = jobs.celery.AsyncResult(follower.id).get(timeout=SECONDS)
+
+    assert (found["user"], found["correlation_id"]) == (ALICE, "action-1")
+
+
 def test_repeated(jobs: Any) -> None:
     """A message as it was sent is run: a signature has no age, and at-least-once means that."""
     envelope = jobs.celery._envelope("background_jobs.add", "repeated", (1, 2), {}, {})
@@ -216,12 +285,9 @@ def test_results_expire(jobs: Any) -> None:
 
 def test_no_subscriptions(jobs: Any) -> None:
     """Sending subscribes to nothing: a web process would collect one channel for each task."""
-    for _ in range(20):
-        jobs.add.delay(1, 2)
+    sent = {f"celery-task-meta-{jobs.add.delay(1, 2).id}" for _ in range(20)}
     with jobs.notes() as connection:
-        channels = [name for name in connection.pubsub_channels() if name.startswith("celery-task-meta")]
-
-    assert channels == []
+        assert sent.isdisjoint(connection.pubsub_channels())
 
 
 def _records(log_file: Path, event: str, task_id: str) -> list[dict[str, Any]]:
@@ -242,3 +308,15 @@ def test_log(jobs: Any, log_file: Path) -> None:
     assert failed["exception.type"] == "ValueError"
     assert text.count(bad.id) == len(["task.id", "request_id"])
     assert not any(value in text for value in ("hunter2", "123456", "654321"))
+
+
+def test_unknown_task(jobs: Any, log_file: Path) -> None:
+    """A task that this worker does not know, as after a new release of the sender, is named; its arguments are not."""
+    sent = jobs.celery.send_task("background_jobs.unknown", ("swordfish",))
+    with pytest.raises(Exception, match=r"background_jobs\.unknown"):
+        sent.get(timeout=SECONDS)
+    _wait_for(lambda: "background_jobs.unknown" in log_file.read_text(encoding="utf-8"))
+
+    text = log_file.read_text(encoding="utf-8")
+    assert "background_jobs.unknown" in text
+    assert "swordfish" not in text

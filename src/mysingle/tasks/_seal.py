@@ -12,7 +12,7 @@ from mysingle._kernel.call_identity import key_for
 from mysingle._kernel.errors import UnauthenticatedError
 from mysingle._kernel.settings import CommonSettings, SettingsError
 
-__all__ = ["Errand", "Seal", "seal_from_settings"]
+__all__ = ["Errand", "Seal", "not_sent_by_us", "seal_from_settings"]
 
 
 class Errand(NamedTuple):
@@ -67,10 +67,15 @@ class Seal:
         if self._keys and not any(
             hmac.compare_digest(_mac(key, errand, context).encode(), given) for key in self._keys
         ):
-            raise UnauthenticatedError(
-                f"The task {errand.task} was not sent by this service: its signature is missing or another's.",
-                reason="TASK_SIGNATURE_INVALID",
-            )
+            raise not_sent_by_us(errand.task)
+
+
+def not_sent_by_us(task_name: str) -> UnauthenticatedError:
+    """Return the error of a message that somebody else has sent."""
+    return UnauthenticatedError(
+        f"The task {task_name} was not sent by this service: its signature is missing or another's.",
+        reason="TASK_SIGNATURE_INVALID",
+    )
 
 
 def seal_from_settings(settings: CommonSettings, service_name: str) -> Seal:

@@ -10,11 +10,11 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 from celery.result import AsyncResult
 
-from mysingle._kernel.context import use_context
+from mysingle._kernel.context import RequestContext, current_context, use_context
 from mysingle._kernel.errors import UnavailableError
 from mysingle._kernel.logging import get_logger
 
-__all__ = ["BackgroundTask", "ContextTask", "broker_unavailable"]
+__all__ = ["BackgroundTask", "ContextTask", "broker_unavailable", "sending_context"]
 
 _SENDING_SECONDS = 3.0
 
@@ -60,6 +60,7 @@ class ContextTask(Task):  # type: ignore[misc]  # Celery brings no types
     """The class of all tasks of a `TaskApp`."""
 
     abstract = True
+    Request = "mysingle.tasks._request:SealedRequest"
 
     @classmethod
     def bind(cls, app: Any) -> Any:
@@ -71,10 +72,12 @@ class ContextTask(Task):  # type: ignore[misc]  # Celery brings no types
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run inside of the sender's context, when a worker calls."""
         if self.request.called_directly:
-            return super().__call__(*args, **kwargs)
+            with use_context(sending_context(self.app.current_worker_task)):
+                return super().__call__(*args, **kwargs)
         if self.request.is_eager:
             return self.run(*args, **kwargs)
-        with use_context(self.app.context_of(self)):
+        self.request.sender = self.app.context_of(self)
+        with use_context(self.request.sender):
             return _logged(self, lambda: self.run(*args, **kwargs))
 
     async def enqueue(self, *args: Any, **kwargs: Any) -> str:
@@ -85,6 +88,18 @@ class ContextTask(Task):  # type: ignore[misc]  # Celery brings no types
         except TimeoutError as error:
             raise broker_unavailable(self.name) from error
         return str(result.id)
+
+
+def sending_context(task: Any) -> RequestContext:
+    """
+    Return the context of now; between a task and what follows it that is the context of this task.
+
+    Args:
+        task: what the worker is doing; None outside of one.
+    """
+    context = current_context()
+    sender = getattr(task.request, "sender", None) if task is not None else None
+    return sender if context == RequestContext() and isinstance(sender, RequestContext) else context
 
 
 def broker_unavailable(task_name: str) -> UnavailableError:

@@ -10,7 +10,7 @@ from celery import Celery, signals
 from kombu.exceptions import EncodeError, OperationalError
 
 from mysingle._kernel.call_identity import name_service
-from mysingle._kernel.context import RequestContext, current_context
+from mysingle._kernel.context import RequestContext
 from mysingle._kernel.errors import InvalidArgumentError
 from mysingle._kernel.lifecycle import Resource
 from mysingle._kernel.logging import get_logger
@@ -21,8 +21,8 @@ from mysingle.tasks._broker import configuration, longest_delay
 from mysingle.tasks._context import dump_context, load_context
 from mysingle.tasks._logs import set_up_logs
 from mysingle.tasks._loop import WorkerLoop, on_loop
-from mysingle.tasks._seal import Errand, seal_from_settings
-from mysingle.tasks._task import BackgroundTask, ContextTask, broker_unavailable
+from mysingle.tasks._seal import Errand, not_sent_by_us, seal_from_settings
+from mysingle.tasks._task import BackgroundTask, ContextTask, broker_unavailable, sending_context
 
 __all__ = ["TaskApp", "create_celery_app"]
 
@@ -31,6 +31,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HEADER = "mysingle"
+_EMBEDDED = frozenset({"callbacks", "errbacks", "chain", "chord"})
 
 log = get_logger("mysingle.tasks")
 
@@ -102,8 +103,22 @@ class TaskApp(Celery):  # type: ignore[misc]  # Celery brings no types
         Raises:
             UnauthenticatedError: the task was not sent by this service.
         """
-        request = task.request
-        envelope = (request.headers or {}).get(_HEADER)
+        return self._verified(task, task.request)
+
+    def context_of_message(self, task: Any, request: Any, embedded: Any) -> RequestContext:
+        """
+        Return the context of a message that a worker has received and not begun.
+
+        Raises:
+            UnauthenticatedError: it was not sent by this service, or says of itself what only a worker knows.
+        """
+        if not _EMBEDDED.issuperset(embedded):
+            raise not_sent_by_us(task.name)
+        return self._verified(task, request)
+
+    def _verified(self, task: Any, request: Any) -> RequestContext:
+        headers = request.headers if isinstance(request.headers, dict) else {}
+        envelope = headers.get(_HEADER)
         given = envelope if isinstance(envelope, dict) else {}
         text, signature = str(given.get("context", "{}")), str(given.get("signature", ""))
         followers = (request.callbacks, request.errbacks, request.chain, request.chord)
@@ -143,7 +158,7 @@ class TaskApp(Celery):  # type: ignore[misc]  # Celery brings no types
             )
 
     def _envelope(self, name: str, task_id: str, args: Any, kwargs: Any, options: Mapping[str, Any]) -> dict[str, str]:
-        context = current_context()
+        context = sending_context(self.current_worker_task)
         user = context.user if self._seal.believes_users else None
         if user is not context.user:
             log.warning("task.user_dropped", **{"task.name": name}, remedy="set ENVIRONMENT or GRPC_SERVICE_KEYS")
