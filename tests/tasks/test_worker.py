@@ -1,8 +1,10 @@
 """A real worker runs tasks that a web process has sent over a real broker."""
 
 import json
+import os
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -202,6 +204,71 @@ def test_refused_task_has_no_followers(jobs: Any, embed: dict[str, Any], headers
         jobs.celery.AsyncResult(task_id).get(timeout=SECONDS)
 
     assert not _was_run(jobs)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"raw": "no json"},
+        {"raw": b"\xff\xfe"},
+        {"raw": "[" * 100_000},
+        {"raw": "[]"},
+        {"raw": "{}"},
+        {"body": "no base64"},
+        {"body": b64encode(b"no json").decode()},
+        {"body": b64encode(b"1").decode()},
+        {"body": b64encode(b"[1]").decode()},
+        {"body": b64encode(b"[[1, 2], [], {}]").decode()},
+        {"body": b64encode(b"[[1, 2], {}, []]").decode()},
+        {"body": b64encode(b"[" * 100_000).decode()},
+        {"body": b64encode(b'{"args": [1, 2], "kwargs": 1}').decode()},
+        {"body": b64encode(b'{"args": [1, 2], "kwargs": {}, "id": 1}').decode()},
+        {"content-type": "application/x-python-serialize"},
+        {"content-type": 1},
+        {"content-encoding": "klingon"},
+        {"headers": None},
+        {"headers": []},
+        {"headers": {}},
+        {"headers": {"task": "background_jobs.add"}},
+        {"headers": {"task": {}, "id": "1"}},
+        {"headers": {"task": ["background_jobs.add"], "id": "1"}},
+        {"headers": {"task": "background_jobs.add", "id": {}}},
+        {"headers": {"task": "background_jobs.add", "id": "1", "eta": "soon"}},
+        {"headers": {"task": "background_jobs.add", "id": "1", "timelimit": 5}},
+        {"headers": {"task": "background_jobs.add", "id": "1", "timelimit": ["a", "b"]}},
+        {"headers": {"task": "background_jobs.add", "id": "1", "mysingle": 5}},
+        {"headers": {"task": "background_jobs.add", "id": "1", "mysingle": {"context": [], "signature": {}}}},
+        {"headers": {"task": "background_jobs.unknown", "id": {}}},
+        {"headers": {"task": "background_jobs.add", "id": "1", "compression": "bzip3"}},
+        {"properties": {}},
+        {"properties": 1},
+    ],
+    ids=lambda changed: repr(changed)[:60],
+)
+def test_malformed(jobs: Any, worker: int, changed: dict[str, Any]) -> None:
+    """A message that is none is thrown away, and the worker goes on."""
+    properties = {
+        "correlation_id": "1",
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": "jobs-service"},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": str(uuid.uuid4()),
+    }
+    raw = changed.get("raw")
+    message = {
+        "body": b64encode(b"[[1, 2], {}, {}]").decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"task": "background_jobs.add", "id": "1"},
+        "properties": properties,
+    }
+    with jobs.notes() as connection:
+        connection.select(10)
+        connection.lpush("celery:jobs-service:jobs-service", raw or json.dumps(message | changed))
+
+    assert jobs.add.delay(1, 2).get(timeout=SECONDS) == 3
+    os.kill(worker, 0)
 
 
 @pytest.mark.parametrize("word", ["is_eager", "id", "headers", "hostname"])

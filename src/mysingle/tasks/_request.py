@@ -27,7 +27,7 @@ class SealedRequest(Request):  # type: ignore[misc]  # Celery brings no types
             super().__init__(message, **options)
             _require_form(self.id, self._payload[2])
             self._sender = self.task.app.context_of_message(self.task, self._context, self._payload[2])
-            self.time_limits = _time_limits(self.time_limits)
+            _require_limits(*self._request_dict.get("timelimit") or (None, None))
         except UnauthenticatedError as error:
             self.task.backend.mark_as_failure(self.id, error, call_errbacks=False)
             raise InvalidTaskError(str(error)) from None
@@ -50,7 +50,6 @@ def _require_form(task_id: Any, embedded: Any) -> None:
         raise TypeError("a message has an id, and an object that says what follows the task")
 
 
-def _time_limits(given: Any) -> tuple[float | None, float | None]:
-    """Return both, as numbers."""
-    hard, soft = (None if seconds is None else float(seconds) for seconds in given)
-    return hard, soft
+def _require_limits(*seconds: Any) -> None:
+    if len(seconds) != 2 or not all(limit is None or isinstance(limit, int | float) for limit in seconds):
+        raise TypeError("a message has two time limits")
