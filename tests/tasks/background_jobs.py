@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -89,6 +90,11 @@ def later(moment: datetime) -> str:
 @celery.task
 async def fail(password: str) -> None:
     raise ValueError(f"password={password}")
+
+
+@celery.task
+async def leave() -> None:
+    sys.exit("hunter2")
 
 
 @celery.task

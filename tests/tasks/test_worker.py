@@ -101,8 +101,9 @@ def test_values(jobs: Any) -> None:
         (lambda jobs: jobs.fail.delay("hunter2"), "ValueError"),
         (lambda jobs: jobs.unspeakable.delay(), "Error"),
         (lambda jobs: jobs.endless.delay(), "SoftTimeLimitExceeded"),
+        (lambda jobs: jobs.leave.delay(), "RuntimeError"),
     ],
-    ids=["raises", "gives-no-json", "takes-too-long"],
+    ids=["raises", "gives-no-json", "takes-too-long", "ends-its-process"],
 )
 def test_failures(jobs: Any, send: Callable[[Any], Any], error: str) -> None:
     """A task that fails says so to who asks for its result, and the worker goes on."""

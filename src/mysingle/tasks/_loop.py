@@ -91,7 +91,10 @@ class WorkerLoop:
         except BaseException:
             coroutine.close()
             raise
-        return await coroutine
+        try:
+            return await coroutine
+        except (SystemExit, KeyboardInterrupt) as end:  # asyncio lets them end the loop, and nobody would hear of it
+            raise RuntimeError(f"a task cannot end its worker: {type(end).__name__}") from end
 
     async def _opened(self) -> AsyncExitStack:
         async with AsyncExitStack() as stack:
