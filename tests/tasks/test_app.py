@@ -162,7 +162,10 @@ def test_called_directly_without_a_loop() -> None:
         app.close()
 
 
-@pytest.mark.parametrize("place", ["nowhere:celery", "mysingle.tasks:create_celery_app", "mysingle.tasks:nothing"])
+@pytest.mark.parametrize(
+    "place",
+    ["", ":celery", ".tasks:celery", "nowhere:celery", "mysingle.tasks:create_celery_app", "mysingle.tasks:nothing"],
+)
 def test_no_app(place: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A worker without an app says in one line what is wrong."""
     with pytest.raises(SystemExit) as end:

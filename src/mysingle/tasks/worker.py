@@ -52,6 +52,8 @@ def _start(app: TaskApp | str, *arguments: str, log_level: str | None) -> int:
 
 def _load(place: str) -> TaskApp:
     module_name, _, name = place.partition(":")
+    if not all(module_name.split(".")):
+        raise _not_there(place, "it names no module; name it as app.tasks:celery")
     sys.path.insert(0, "")
     try:
         found: Any = import_module(module_name)
