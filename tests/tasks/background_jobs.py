@@ -22,6 +22,10 @@ class Diary:
         self.is_open = False
 
     async def open(self) -> None:
+        with notes() as connection:
+            if connection.get("away"):
+                note("away")
+                raise UnavailableError("the diary is away")
         note("open")
         self.is_open = True
 
@@ -94,7 +98,7 @@ async def fail(password: str) -> None:
 
 @celery.task
 async def leave() -> None:
-    sys.exit("hunter2")
+    sys.exit("goodbye")
 
 
 @celery.task

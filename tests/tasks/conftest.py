@@ -26,7 +26,9 @@ def broker() -> Iterator[EmbeddedRedis]:
 @pytest.fixture(scope="module")
 def log_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the file that the worker writes its log to."""
-    return tmp_path_factory.mktemp("worker") / "log"
+    file = tmp_path_factory.mktemp("worker") / "log"
+    file.touch()
+    return file
 
 
 @pytest.fixture(scope="module")

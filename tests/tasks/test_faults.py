@@ -46,6 +46,21 @@ def test_resources_are_closed(jobs: Any, variables: dict[str, str], monkeypatch:
     assert _noted(jobs, "close") == _noted(jobs, "open")
 
 
+def test_resource_is_away(jobs: Any, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task whose resource is away when its process begins waits in the queue, and is run when it is there."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with jobs.notes() as connection:
+        connection.set("away", 1)
+        with running_worker("background_jobs:celery", cwd=HERE):
+            sent = jobs.wait.delay(0)
+            assert _wait_for(lambda: len(_noted(jobs, "away")) > 1)
+            connection.delete("away")
+            found = sent.get(timeout=SECONDS)
+
+    assert found == "waited"
+
+
 def test_periodic_tasks(jobs: Any, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A task of the schedule is sent by the process that does that, signed, and run by a worker; both end cleanly."""
     for name, value in variables.items():

@@ -10,11 +10,16 @@ from typing import Any, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 
+from mysingle._kernel.errors import UnavailableError
 from mysingle._kernel.lifecycle import Resource, ResourceStack, hold_shared_resources
 
-__all__ = ["WorkerLoop", "on_loop"]
+__all__ = ["ResourceAwayError", "WorkerLoop", "on_loop"]
 
 R = TypeVar("R")
+
+
+class ResourceAwayError(Exception):
+    """A resource that tasks need could not be opened, and may be there again later; the cause says which and why."""
 
 
 class WorkerLoop:
@@ -40,7 +45,8 @@ class WorkerLoop:
 
         Raises:
             SoftTimeLimitExceeded: its time is over; it was cancelled and has ended.
-            Whatever it raises, or a resource while it opens.
+            ResourceAwayError: it has not begun, because a resource is away.
+            Whatever it raises, or a resource that cannot be opened at all.
         """
         loop = self._started()
         running: list[asyncio.Task[Any]] = []
@@ -88,6 +94,9 @@ class WorkerLoop:
             async with self._opening:
                 if self._stack is None:
                     self._stack = await self._opened()
+        except UnavailableError as error:
+            coroutine.close()
+            raise ResourceAwayError(str(error)) from error
         except BaseException:
             coroutine.close()
             raise

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from celery import Task
@@ -13,10 +14,12 @@ from celery.result import AsyncResult
 from mysingle._kernel.context import RequestContext, current_context, use_context
 from mysingle._kernel.errors import UnavailableError
 from mysingle._kernel.logging import get_logger
+from mysingle.tasks._loop import ResourceAwayError
 
 __all__ = ["BackgroundTask", "ContextTask", "broker_unavailable", "sending_context"]
 
 _SENDING_SECONDS = 3.0
+_AWAY_SECONDS = 1.0  # between two tries of a task whose resource is away
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -78,13 +81,18 @@ class ContextTask(Task):  # type: ignore[misc]  # Celery brings no types
             return self.run(*args, **kwargs)
         self.request.sender = self.app.context_of(self)
         with use_context(self.request.sender):
-            return _logged(self, lambda: self.run(*args, **kwargs))
+            try:
+                return _logged(self, lambda: self.run(*args, **kwargs))
+            except ResourceAwayError as error:
+                time.sleep(_AWAY_SECONDS)
+                raise Reject(str(error), requeue=True) from error
 
     async def enqueue(self, *args: Any, **kwargs: Any) -> str:
         """Send the task from an event loop without blocking it; see `BackgroundTask`."""
         try:
             async with asyncio.timeout(_SENDING_SECONDS):
-                result = await asyncio.to_thread(self.apply_async, args, kwargs)
+                run = partial(copy_context().run, self.apply_async, args, kwargs)
+                result = await asyncio.get_running_loop().run_in_executor(self.app.senders, run)
         except TimeoutError as error:
             raise broker_unavailable(self.name) from error
         return str(result.id)
@@ -149,6 +157,9 @@ def _logged(task: Any, run: Callable[[], Any]) -> Any:
     try:
         result = run()
     except (Ignore, Reject):
+        raise
+    except ResourceAwayError as error:
+        log.warning("task.postponed", **about, **_seconds(began), reason=str(error))
         raise
     except Retry as retry:
         cause = type(retry.exc).__name__ if retry.exc else None

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, overload
 
@@ -31,6 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _HEADER = "mysingle"
+_SENDERS = 8
 _EMBEDDED = frozenset({"callbacks", "errbacks", "chain", "chord"})
 
 log = get_logger("mysingle.tasks")
@@ -52,6 +54,8 @@ class TaskApp(Celery):  # type: ignore[misc]  # Celery brings no types
         self._service_name = service_name
         self._seal = seal_from_settings(settings, service_name)
         self._loop = WorkerLoop(resources)
+        self.senders = ThreadPoolExecutor(_SENDERS, thread_name_prefix="mysingle-enqueue")
+        """What `enqueue` sends with: a broker that hangs holds up no other threads of the process."""
         super().__init__(service_name, **options)
 
     @overload
@@ -130,6 +134,7 @@ class TaskApp(Celery):  # type: ignore[misc]  # Celery brings no types
     def close(self) -> None:
         """Close what tasks have opened, and the connections to the broker."""
         self._loop.close()
+        self.senders.shutdown(wait=False, cancel_futures=True)
         super().close()
 
     def follow_worker(self) -> None:
