@@ -24,6 +24,8 @@ def write_whole(file: Path, content: bytes) -> None:
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as stream:
             temporary = Path(stream.name)
             stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
         temporary.chmod(target.stat().st_mode & 0o7777 if target.exists() else 0o644)
         temporary.replace(target)
         temporary = None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mysingle.cli import _dsl_backtest, _dsl_sweep, dsl_playground
+from mysingle.cli import _dsl_backtest, _dsl_playground, _dsl_sweep
 from mysingle.cli._dsl_common import (
     add_costs,
     bars_of,
@@ -61,13 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _dsl_sweep.add_arguments(sweep)
     _dsl_backtest.add_arguments(backtest)
     explain.add_argument("--bar", type=int, default=-1, help="whose values to show; negative counts from the end")
-    dsl_playground.add_command(actions)
+    _dsl_playground.add_command(actions)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Do what the action says, and return the exit code."""
     if arguments.action == "playground":
-        return dsl_playground.execute(arguments)
+        return _dsl_playground.execute(arguments)
     from mysingle._kernel.extras import require
     from mysingle.dsl import DSLDataError, DSLError, DSLParameterError
 

@@ -3,11 +3,11 @@
 import io
 import os
 import stat
-import tempfile
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
+from mysingle._kernel.files import write_whole
 from mysingle.tooling.migrate._texts import is_document, is_environment, is_script
 
 __all__ = ["find", "is_writable", "read", "write"]
@@ -78,15 +78,4 @@ def write(file: Path, data: bytes) -> None:
     """
     if not is_writable(file):
         raise PermissionError(13, "the file is read-only")
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    place = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        place.chmod(stat.S_IMODE(file.stat().st_mode))
-        place.replace(file)
-    except BaseException:
-        place.unlink(missing_ok=True)
-        raise
+    write_whole(file, data)
