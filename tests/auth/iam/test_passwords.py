@@ -117,17 +117,15 @@ async def test_unknown_user_costs_as_much(hasher: PasswordHasher) -> None:
     """D01, ASVS 6.3.8: without a hash the same work is done; a hint of it is that it takes far longer than nothing."""
     hashed = await hasher.hash(PASSWORD)
 
-    async def fastest(stored: str | None) -> float:
-        taken = []
-        for _ in range(7):
-            started = time.perf_counter()
-            await hasher.verify("wrong", stored)
-            taken.append(time.perf_counter() - started)
-        return min(taken)
+    async def taken(stored: str | None) -> float:
+        started = time.perf_counter()
+        await hasher.verify("wrong", stored)
+        return time.perf_counter() - started
 
-    known, unknown = await fastest(hashed), await fastest(None)
+    # In turns, so that whatever else the machine does is beside both; nothing at all would be a thousandth.
+    known, unknown = zip(*[(await taken(hashed), await taken(None)) for _ in range(10)], strict=True)
 
-    assert 0.5 < unknown / known < 2.0
+    assert 0.2 < min(unknown) / min(known) < 5.0
 
 
 async def test_too_many_wait() -> None:
